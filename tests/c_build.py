@@ -1,0 +1,84 @@
+"""Compiles and runs the C tests: a test program of tests/c together with the whole C core.
+
+The core is compiled once per compiler and set of flags and kept for the session; warnings are
+errors. A tool that is missing skips with a reason that begins with ``NOT RUN:``, so that the
+summary says what this machine could not check.
+"""
+
+import atexit
+import functools
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+C_TESTS = ROOT / "tests" / "c"
+C_CORE = ROOT / "csrc"
+
+WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
+OPTIMISED = ("-O2", "-g")
+SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+INCLUDES = (f"-I{C_CORE / 'include'}", f"-I{C_CORE}")
+
+AARCH64_COMPILER = "aarch64-linux-gnu-gcc"
+AARCH64_FLAGS = (*OPTIMISED, "-static")
+AARCH64_WRAPPER = ("qemu-aarch64-static",)
+
+
+def require(*tools):
+    """Skips the test, loudly, unless every tool is on the search path."""
+    for tool in tools:
+        if shutil.which(tool) is None:
+            pytest.skip(f"NOT RUN: {tool} is not installed")
+
+
+def _compile(command):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if done.returncode != 0:
+        pytest.fail(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}", pytrace=False)
+
+
+@functools.cache
+def core_objects(flags=OPTIMISED, compiler="cc"):
+    """The object files of csrc/**/*.c for this compiler and these flags."""
+    folder = Path(tempfile.mkdtemp(prefix="reed-core-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    objects = []
+    for source in sorted(C_CORE.rglob("*.c")):
+        target = folder / ("-".join(source.relative_to(C_CORE).parts) + ".o")
+        _compile([compiler, *WARNINGS, *flags, *INCLUDES, "-c", source, "-o", target])
+        objects.append(target)
+    return tuple(objects)
+
+
+def build(names, folder, flags=OPTIMISED, compiler="cc"):
+    """Links tests/c/<name>.c for each name with the core; returns the program's path."""
+    require(compiler)
+    flags = tuple(flags)
+    program = Path(folder) / names[0]
+    sources = [C_TESTS / f"{name}.c" for name in names]
+    objects = core_objects(flags, compiler)
+    _compile([compiler, *WARNINGS, *flags, *INCLUDES, *sources, *objects, "-o", program,
+              "-pthread"])
+    return program
+
+
+def run(program, *arguments, wrapper=(), timeout=600, **options):
+    """Runs a program that exits 0 when it passes; fails with what it printed otherwise.
+
+    ``wrapper`` is put in front of the command (qemu-aarch64-static). ``options`` go to
+    subprocess.run; the output is bytes unless they say ``text=True``.
+    """
+    require(*wrapper[:1])
+    command = [*wrapper, program, *arguments]
+    done = subprocess.run(command, capture_output=True, timeout=timeout, **options)
+    if done.returncode != 0:
+        def text(output):
+            return output if isinstance(output, str) else output.decode(errors="replace")
+
+        pytest.fail(f"{' '.join(map(str, command))} exited {done.returncode}\n"
+                    f"{text(done.stdout)}{text(done.stderr)}", pytrace=False)
+    return done
