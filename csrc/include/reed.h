@@ -304,11 +304,20 @@ enum {
 
 enum reed_digest { REED_DIGEST_NONE = 0, REED_DIGEST_SHA256 = 1, REED_DIGEST_BLAKE3 = 2 };
 
+/* Which field was refused, so that an error can name the value and the limit. Filled by the
+ * functions below when they fail and the pointer is not NULL; all zero on success. */
+struct reed_format_fault {
+    const char *field; /* its name in FORMAT.md, never freed; NULL when no field is to blame */
+    uint64_t value;    /* what it holds */
+    uint64_t minimum;  /* the smallest and the largest value that would be accepted beside the */
+    uint64_t maximum;  /* other fields; block_size must also be a power of two */
+};
+
 /* What a header says; a footer says the same and the last three fields. */
 struct reed_shard_info {
-    uint8_t stripe_id[REED_STRIPE_ID_SIZE];
-    uint32_t generator;       /* enum reed_generator */
-    uint32_t matrix_crc32c;   /* reed_code_matrix_crc32c */
+    uint8_t stripe_id[REED_STRIPE_ID_SIZE]; /* not all zero */
+    uint32_t generator;       /* enum reed_generator, but not EXPLICIT */
+    uint32_t matrix_crc32c;   /* reed_code_matrix_crc32c; the caller compares it with its code's */
     uint32_t data_shards;
     uint32_t parity_shards;
     uint32_t shard_index;
@@ -318,48 +327,65 @@ struct reed_shard_info {
     uint16_t version_major;   /* set by parse; ignored by write */
     uint16_t version_minor;
     uint64_t object_size;     /* footer only, bytes */
-    uint64_t row_count;       /* footer only */
-    uint8_t digest[REED_DIGEST_SIZE]; /* footer only, of the whole object */
+    uint64_t row_count;       /* footer only; what reed_shard_layout says for the sizes */
+    uint8_t digest[REED_DIGEST_SIZE]; /* footer only, of the whole object; zero for DIGEST_NONE */
 };
 
-/* Write 256 bytes. Errors: INVALID_PARAMETER when a field is out of its range. */
+/* Write 256 bytes. A header ignores the footer's fields.
+ * Errors: INVALID_PARAMETER when a field is out of its range (nothing is written). */
 REED_API REED_MUST_CHECK enum reed_status
-reed_shard_header_write(const struct reed_shard_info *info, uint8_t *bytes);
+reed_shard_header_write(const struct reed_shard_info *info, uint8_t *bytes,
+                        struct reed_format_fault *fault);
 REED_API REED_MUST_CHECK enum reed_status
-reed_shard_footer_write(const struct reed_shard_info *info, uint8_t *bytes);
+reed_shard_footer_write(const struct reed_shard_info *info, uint8_t *bytes,
+                        struct reed_format_fault *fault);
 
 /* Parse `size` bytes that begin with a header or footer. On error *info is all zero.
- * Errors: TRUNCATED, NOT_A_SHARD, CORRUPT, MALFORMED, UNSUPPORTED_VERSION, UNSUPPORTED_FEATURE. */
+ * Errors: NOT_A_SHARD (another magic), TRUNCATED (fewer than 256 bytes, with the magic as far as
+ * they go), CORRUPT, UNSUPPORTED_VERSION, UNSUPPORTED_FEATURE (an incompatible flag, or a field,
+ * generator, checksum or digest number, that this version does not know), MALFORMED. */
 REED_API REED_MUST_CHECK enum reed_status
-reed_shard_header_parse(const uint8_t *bytes, size_t size, struct reed_shard_info *info);
+reed_shard_header_parse(const uint8_t *bytes, size_t size, struct reed_shard_info *info,
+                        struct reed_format_fault *fault);
 REED_API REED_MUST_CHECK enum reed_status
-reed_shard_footer_parse(const uint8_t *bytes, size_t size, struct reed_shard_info *info);
+reed_shard_footer_parse(const uint8_t *bytes, size_t size, struct reed_shard_info *info,
+                        struct reed_format_fault *fault);
 
-/* The identity of one block, part of what its checksum covers. */
+/* The identity of one block, part of what its checksum covers. It holds the whole geometry, so
+ * blocks that are carved from a raw image decode without any header or footer. */
 struct reed_block_info {
-    uint8_t stripe_id[REED_STRIPE_ID_SIZE];
+    uint8_t stripe_id[REED_STRIPE_ID_SIZE]; /* not all zero */
     uint64_t row;
     uint64_t row_data_size;  /* object bytes in this row: data_shards * block_size but in the last */
+    uint32_t generator;
+    uint32_t data_shards;
+    uint32_t parity_shards;
     uint32_t shard_index;
-    uint32_t payload_size;   /* 1 .. block size */
+    uint32_t block_size;
+    uint32_t payload_size;   /* ceil(row_data_size / data_shards): 1 .. block_size */
     uint32_t is_last_row;    /* 0 or 1 */
 };
 
 /* Writes the 64-byte header of a record. `payload_crc32c` is the CRC32C of the payload alone (from
- * reed_crc32c or a fused pass); the stored checksum covers header and payload. */
+ * reed_crc32c or a fused pass); the stored checksum covers header and payload. The payload and
+ * its zero padding to REED_BLOCK_ALIGNMENT are for the caller to write.
+ * Errors: INVALID_PARAMETER when a field is out of its range (nothing is written). */
 REED_API REED_MUST_CHECK enum reed_status
 reed_block_header_write(const struct reed_block_info *info, uint32_t payload_crc32c,
-                        uint8_t *bytes);
+                        uint8_t *bytes, struct reed_format_fault *fault);
 
 /* Verifies one whole record (header, payload, zero padding to REED_BLOCK_ALIGNMENT) that begins at
  * `record` and says what it is. `size` is what may be read; `kernel` may be NULL.
  * On error *info is all zero.
- * Errors: TRUNCATED, NOT_A_SHARD (no block magic), CORRUPT, MALFORMED. */
+ * Errors: NOT_A_SHARD (no block magic), TRUNCATED (`size` is less than the record's),
+ * CORRUPT (also: a payload size that no record has, non-zero padding), UNSUPPORTED_FEATURE (a
+ * flag, field or generator that this version does not know), MALFORMED. */
 REED_API REED_MUST_CHECK enum reed_status
 reed_block_parse(const struct reed_kernel *kernel, const uint8_t *record, size_t size,
-                 struct reed_block_info *info);
+                 struct reed_block_info *info, struct reed_format_fault *fault);
 
-/* Where things lie in a shard file; all pure arithmetic on checked lengths. */
+/* Where things lie in a shard file; all pure arithmetic on checked lengths. The record of row r
+ * begins at REED_SHARD_HEADER_SIZE + r * full_record_size. */
 struct reed_shard_layout {
     uint64_t row_count;
     uint64_t full_record_size; /* bytes of a record with block_size payload, padding included */
@@ -369,7 +395,8 @@ struct reed_shard_layout {
     uint64_t file_size;
 };
 
-/* Errors: INVALID_PARAMETER (counts or block size out of range; sizes that overflow 63 bits). */
+/* Errors: INVALID_PARAMETER (counts or block size out of range; object_size, or a file size that
+ * follows from it, of 2^63 or more); *layout is then all zero. */
 REED_API REED_MUST_CHECK enum reed_status
 reed_shard_layout(uint32_t data_shards, uint32_t block_size, uint64_t object_size,
                   struct reed_shard_layout *layout);
