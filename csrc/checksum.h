@@ -20,9 +20,8 @@ uint32_t crc32c_portable(uint32_t value, const uint8_t *data, size_t size);
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 /* The crc32 instruction on three interleaved streams; needs cpu_has_sse42(). */
 uint32_t crc32c_sse42(uint32_t value, const uint8_t *data, size_t size);
-/* The same beside 128-bit carry-less folding; needs cpu_has_sse42(). */
-uint32_t crc32c_pclmul(uint32_t value, const uint8_t *data, size_t size);
-/* 512-bit carry-less folding; needs cpu_has_avx512_gfni(). */
+/* 512-bit carry-less folding from 256 bytes up, else crc32c_sse42; needs
+ * cpu_has_avx512_gfni(). */
 uint32_t crc32c_avx512(uint32_t value, const uint8_t *data, size_t size);
 #endif
 

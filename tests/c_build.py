@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+EXIT_NOT_RUN = 77  # how a C test says that this machine cannot run it; stdout tells why
 C_TESTS = ROOT / "tests" / "c"
 C_CORE = ROOT / "csrc"
 
@@ -67,18 +68,21 @@ def build(names, folder, flags=OPTIMISED, compiler="cc"):
 
 
 def run(program, *arguments, wrapper=(), timeout=600, **options):
-    """Runs a program that exits 0 when it passes; fails with what it printed otherwise.
+    """Runs a program that exits 0 when it passes, EXIT_NOT_RUN when this machine cannot run it.
 
+    Any other exit fails the test with what the program printed.
     ``wrapper`` is put in front of the command (qemu-aarch64-static). ``options`` go to
     subprocess.run; the output is bytes unless they say ``text=True``.
     """
     require(*wrapper[:1])
     command = [*wrapper, program, *arguments]
     done = subprocess.run(command, capture_output=True, timeout=timeout, **options)
-    if done.returncode != 0:
-        def text(output):
-            return output if isinstance(output, str) else output.decode(errors="replace")
+    def text(output):
+        return output if isinstance(output, str) else output.decode(errors="replace")
 
+    if done.returncode == EXIT_NOT_RUN:
+        pytest.skip(f"NOT RUN: {text(done.stdout).strip()}")
+    if done.returncode != 0:
         pytest.fail(f"{' '.join(map(str, command))} exited {done.returncode}\n"
                     f"{text(done.stdout)}{text(done.stderr)}", pytrace=False)
     return done
