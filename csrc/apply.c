@@ -1,0 +1,117 @@
+/* apply.c - running a plan over a range of columns, in slices that stay in cache. */
+#include <stdint.h>
+#include <string.h>
+
+#include "plan.h"
+#include "size.h"
+
+static void apply_block(const struct reed_plan *plan, const struct plan_block *block,
+                        const uint8_t *const *sources, uint8_t *const *targets, size_t begin,
+                        size_t end)
+{
+    if (block->is_sum) {
+        plan->kernel->add(sources, plan->source_count, targets[block->first_target], begin, end,
+                          plan->accumulates);
+    } else {
+        plan->kernel->multiply(plan->entries + block->entries_offset, sources, plan->source_count,
+                               targets + block->first_target, block->target_count, begin, end,
+                               plan->accumulates);
+    }
+}
+
+/* The arguments have been checked. */
+static void apply_columns(const struct reed_plan *plan, const uint8_t *const *sources,
+                          uint8_t *const *targets, size_t begin, size_t end)
+{
+    if (begin == end) return;
+    if (plan->transform_log2 > 0) {
+        plan->kernel->transform(plan->entries, plan->transform_log2, sources, plan->source_count,
+                                targets, plan->target_count, begin, end);
+        return;
+    }
+    size_t slice = plan->block_count > 1 ? plan->slice_size : end - begin;
+    while (begin < end) {
+        size_t stop = begin + size_min(slice, end - begin);
+        for (size_t i = 0; i < plan->block_count; i++) {
+            apply_block(plan, &plan->blocks[i], sources, targets, begin, stop);
+        }
+        begin = stop;
+    }
+}
+
+static bool is_range_valid(const struct reed_plan *plan, const void *sources, const void *targets,
+                           size_t begin, size_t end)
+{
+    return begin <= end && (sources != NULL || plan->source_count == 0) &&
+           (targets != NULL || plan->target_count == 0);
+}
+
+size_t reed_plan_apply_scratch_size(const struct reed_plan *plan)
+{
+    (void)plan; /* every plan of today works in registers */
+    return 0;
+}
+
+enum reed_status reed_plan_apply(const struct reed_plan *plan, const uint8_t *const *sources,
+                                 uint8_t *const *targets, size_t begin, size_t end, void *scratch)
+{
+    (void)scratch;
+    if (plan == NULL || !is_range_valid(plan, sources, targets, begin, end)) {
+        return REED_INVALID_PARAMETER;
+    }
+    apply_columns(plan, sources, targets, begin, end);
+    return REED_OK;
+}
+
+/* Scratch of a comparison: pointers to the sources' and the computed targets' current slice, then
+ * the computed slices. At least COMPARE_BUDGET, so that it never shrinks when targets are added:
+ * reed_locate uses one scratch for plans with fewer and fewer targets. */
+size_t reed_plan_compare_scratch_size(const struct reed_plan *plan)
+{
+    size_t pointer_count = (size_t)plan->source_count + plan->target_count;
+    size_t slices = (size_t)plan->target_count * plan->compare_slice_size;
+    return sizeof(void *) - 1 + pointer_count * sizeof(void *) +
+           (slices > COMPARE_BUDGET ? slices : COMPARE_BUDGET);
+}
+
+/* The first of `count` bytes that differ; `count` when none does. */
+static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t count)
+{
+    if (memcmp(a, b, count) == 0) return count;
+    size_t i = 0;
+    while (a[i] == b[i]) i++;
+    return i;
+}
+
+enum reed_status reed_plan_compare(const struct reed_plan *plan, const uint8_t *const *sources,
+                                   const uint8_t *const *targets, size_t begin, size_t end,
+                                   void *scratch, size_t *column)
+{
+    if (plan == NULL || plan->accumulates || scratch == NULL ||
+        !is_range_valid(plan, sources, targets, begin, end)) {
+        return REED_INVALID_PARAMETER;
+    }
+    uintptr_t misalignment = (uintptr_t)scratch % sizeof(void *);
+    uint8_t *memory = (uint8_t *)scratch + (misalignment ? sizeof(void *) - misalignment : 0);
+    const uint8_t **slice_sources = (const uint8_t **)(void *)memory;
+    uint8_t **computed = (uint8_t **)(void *)(slice_sources + plan->source_count);
+    memory = (uint8_t *)(computed + plan->target_count);
+    for (size_t t = 0; t < plan->target_count; t++) {
+        computed[t] = memory + t * plan->compare_slice_size;
+    }
+    while (begin < end) {
+        size_t size = size_min(plan->compare_slice_size, end - begin);
+        for (size_t s = 0; s < plan->source_count; s++) slice_sources[s] = sources[s] + begin;
+        apply_columns(plan, slice_sources, computed, 0, size);
+        size_t first = size;
+        for (size_t t = 0; t < plan->target_count; t++) {
+            first = first_difference(computed[t], targets[t] + begin, first);
+        }
+        if (first < size) {
+            if (column != NULL) *column = begin + first;
+            return REED_MISMATCH;
+        }
+        begin += size;
+    }
+    return REED_OK;
+}

@@ -1,0 +1,80 @@
+/* avx2.c - 256-bit vectors; products by two 16-entry shuffles. */
+#include "kernels/kernel.h"
+
+#ifdef REED_HAVE_X86_KERNELS
+
+#include <immintrin.h>
+
+#include "checksum.h"
+#include "cpu.h"
+#include "kernels/entries.h"
+
+#define KERNEL_TARGET __attribute__((target("avx2")))
+
+enum { VECTOR_SIZE = 32, MULTIPLY_WIDTH = 1, TRANSFORM4_WIDTH = 1 };
+
+typedef __m256i vector;
+typedef struct nibble_entry entry;
+
+typedef struct {
+    vector low, high; /* nibbles, one a byte */
+} operand;
+
+static inline KERNEL_TARGET vector vector_load(const uint8_t *bytes)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)bytes);
+}
+
+static inline KERNEL_TARGET void vector_store(uint8_t *bytes, vector v)
+{
+    _mm256_storeu_si256((__m256i *)(void *)bytes, v);
+}
+
+static inline KERNEL_TARGET vector vector_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+
+static inline KERNEL_TARGET vector vector_add(vector a, vector b)
+{
+    return _mm256_xor_si256(a, b);
+}
+
+static inline KERNEL_TARGET vector vector_add3(vector a, vector b, vector c)
+{
+    return _mm256_xor_si256(a, _mm256_xor_si256(b, c));
+}
+
+static inline KERNEL_TARGET operand vector_operand(vector v)
+{
+    const vector mask = _mm256_set1_epi8(0x0f);
+    return (operand){_mm256_and_si256(v, mask), _mm256_and_si256(_mm256_srli_epi64(v, 4), mask)};
+}
+
+static inline KERNEL_TARGET vector operand_multiply(operand x, const entry *e)
+{
+    vector low = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)e->low));
+    vector high =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)e->high));
+    return _mm256_xor_si256(_mm256_shuffle_epi8(low, x.low), _mm256_shuffle_epi8(high, x.high));
+}
+
+
+#include "kernels/template.h"
+
+const struct reed_kernel reed_kernel_avx2 = {
+    .name = "avx2",
+    .is_supported = cpu_has_avx2,
+    .entry_size = sizeof(entry),
+    .prepare = nibble_entry_prepare,
+    .multiply = kernel_multiply,
+    .add = kernel_add,
+    .transform = kernel_transform,
+    .crc32c = crc32c_sse42,
+};
+
+#else
+
+typedef int reed_no_avx2_kernel; /* ISO C wants a declaration in every file */
+
+#endif

@@ -1,0 +1,73 @@
+/* avx512_gfni.c - 512-bit vectors; products by GF2P8AFFINEQB, three-operand XOR. */
+#include "kernels/kernel.h"
+
+#ifdef REED_HAVE_X86_KERNELS
+
+#include <immintrin.h>
+
+#include "checksum.h"
+#include "cpu.h"
+#include "kernels/entries.h"
+
+#define KERNEL_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,gfni")))
+
+enum { VECTOR_SIZE = 64, MULTIPLY_WIDTH = 2, TRANSFORM4_WIDTH = 2 };
+
+typedef __m512i vector;
+typedef vector operand;
+typedef struct affine_entry entry;
+
+static inline KERNEL_TARGET vector vector_load(const uint8_t *bytes)
+{
+    return _mm512_loadu_si512(bytes);
+}
+
+static inline KERNEL_TARGET void vector_store(uint8_t *bytes, vector v)
+{
+    _mm512_storeu_si512(bytes, v);
+}
+
+static inline KERNEL_TARGET vector vector_zero(void)
+{
+    return _mm512_setzero_si512();
+}
+
+static inline KERNEL_TARGET vector vector_add(vector a, vector b)
+{
+    return _mm512_xor_si512(a, b);
+}
+
+static inline KERNEL_TARGET vector vector_add3(vector a, vector b, vector c)
+{
+    return _mm512_ternarylogic_epi64(a, b, c, 0x96); /* a ^ b ^ c */
+}
+
+static inline KERNEL_TARGET operand vector_operand(vector v)
+{
+    return v;
+}
+
+static inline KERNEL_TARGET vector operand_multiply(operand x, const entry *e)
+{
+    return _mm512_gf2p8affine_epi64_epi8(x, _mm512_set1_epi64((long long)e->matrix), 0);
+}
+
+
+#include "kernels/template.h"
+
+const struct reed_kernel reed_kernel_avx512_gfni = {
+    .name = "avx512_gfni",
+    .is_supported = cpu_has_avx512_gfni,
+    .entry_size = sizeof(entry),
+    .prepare = affine_entry_prepare,
+    .multiply = kernel_multiply,
+    .add = kernel_add,
+    .transform = kernel_transform,
+    .crc32c = crc32c_avx512,
+};
+
+#else
+
+typedef int reed_no_avx512_gfni_kernel; /* ISO C wants a declaration in every file */
+
+#endif

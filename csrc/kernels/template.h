@@ -1,0 +1,508 @@
+/* template.h - every kernel's loops, written once.
+ *
+ * An ISA file defines, with its instructions, and then includes this file:
+ *
+ *   KERNEL_TARGET            function attribute that enables the instructions; may be empty
+ *   vector, VECTOR_SIZE      a register and its bytes
+ *   operand                  what multiplication needs of a vector (its nibbles, or itself)
+ *   entry                    one prepared coefficient
+ *   vector_load(p), vector_store(p, v)                unaligned
+ *   vector_zero(), vector_add(a, b), vector_add3(a, b, c)
+ *   vector_operand(v), operand_multiply(x, const entry *)
+ *   MULTIPLY_WIDTH, TRANSFORM4_WIDTH   vectors of each shard that are worked on at a time, in
+ *                            products with few targets and in small transforms: what the
+ *                            register file holds
+ *
+ * All inner loops have constant bounds and are unrolled, so that arrays of vectors become
+ * registers. A range shorter than a vector goes through padded copies on the stack; other ends
+ * recompute a part of the last whole vector, which is safe because targets never alias sources. */
+
+#include <string.h>
+
+#define KERNEL_INLINE static inline __attribute__((always_inline)) KERNEL_TARGET
+#if defined(__clang__)
+#define KERNEL_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define KERNEL_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+enum {
+    /* Sources that a padded product copies at a time: bounds the stack to a few KiB. */
+    PADDED_SOURCES = 64,
+    TRANSFORM_SOURCES_MAX = 256
+};
+
+/* ---- products ---------------------------------------------------------------------------- */
+
+/* `count` targets, `width` vectors at `position`; count * width <= KERNEL_TARGETS_MAX. Sources are
+ * taken in pairs, for three-operand additions where the ISA has them. */
+KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
+                                    const entry *entries, const uint8_t *const *sources,
+                                    size_t source_count, uint8_t *const *targets, size_t position,
+                                    bool accumulate)
+{
+    vector total[KERNEL_TARGETS_MAX];
+    KERNEL_UNROLL
+    for (unsigned i = 0; i < count * width; i++) {
+        total[i] = accumulate ? vector_load(targets[i / width] + position + i % width * VECTOR_SIZE)
+                              : vector_zero();
+    }
+    size_t s = 0;
+    for (; s + 1 < source_count; s += 2, entries += 2 * count) {
+        operand first[MULTIPLY_WIDTH], second[MULTIPLY_WIDTH];
+        KERNEL_UNROLL
+        for (unsigned v = 0; v < width; v++) {
+            first[v] = vector_operand(vector_load(sources[s] + position + v * VECTOR_SIZE));
+            second[v] = vector_operand(vector_load(sources[s + 1] + position + v * VECTOR_SIZE));
+        }
+        KERNEL_UNROLL
+        for (unsigned i = 0; i < count * width; i++) {
+            total[i] = vector_add3(total[i],
+                                   operand_multiply(first[i % width], entries + i / width),
+                                   operand_multiply(second[i % width], entries + count + i / width));
+        }
+    }
+    if (s < source_count) {
+        operand last[MULTIPLY_WIDTH];
+        KERNEL_UNROLL
+        for (unsigned v = 0; v < width; v++) {
+            last[v] = vector_operand(vector_load(sources[s] + position + v * VECTOR_SIZE));
+        }
+        KERNEL_UNROLL
+        for (unsigned i = 0; i < count * width; i++) {
+            total[i] =
+                vector_add(total[i], operand_multiply(last[i % width], entries + i / width));
+        }
+    }
+    KERNEL_UNROLL
+    for (unsigned i = 0; i < count * width; i++) {
+        vector_store(targets[i / width] + position + i % width * VECTOR_SIZE, total[i]);
+    }
+}
+
+/* [begin, end) is a whole number of vectors. */
+KERNEL_INLINE void multiply_vectors_of(const unsigned count, const unsigned width,
+                                       const entry *entries, const uint8_t *const *sources,
+                                       size_t source_count, uint8_t *const *targets, size_t begin,
+                                       size_t end, bool accumulate)
+{
+    size_t position = begin;
+    for (; end - position >= width * VECTOR_SIZE; position += width * VECTOR_SIZE) {
+        multiply_columns(count, width, entries, sources, source_count, targets, position,
+                         accumulate);
+    }
+    if (width > 1 && position < end) {
+        multiply_columns(count, 1, entries, sources, source_count, targets, position, accumulate);
+    }
+}
+
+static KERNEL_TARGET void multiply_vectors(const entry *entries, const uint8_t *const *sources,
+                                           size_t source_count, uint8_t *const *targets,
+                                           size_t target_count, size_t begin, size_t end,
+                                           bool accumulate)
+{
+    switch (target_count) {
+    case 1:
+        multiply_vectors_of(1, MULTIPLY_WIDTH, entries, sources, source_count, targets, begin, end,
+                            accumulate);
+        break;
+    case 2:
+        multiply_vectors_of(2, MULTIPLY_WIDTH, entries, sources, source_count, targets, begin, end,
+                            accumulate);
+        break;
+    case 3:
+        multiply_vectors_of(3, MULTIPLY_WIDTH, entries, sources, source_count, targets, begin, end,
+                            accumulate);
+        break;
+    case 4:
+        multiply_vectors_of(4, MULTIPLY_WIDTH, entries, sources, source_count, targets, begin, end,
+                            accumulate);
+        break;
+    case 5:
+        multiply_vectors_of(5, 1, entries, sources, source_count, targets, begin, end, accumulate);
+        break;
+    case 6:
+        multiply_vectors_of(6, 1, entries, sources, source_count, targets, begin, end, accumulate);
+        break;
+    case 7:
+        multiply_vectors_of(7, 1, entries, sources, source_count, targets, begin, end, accumulate);
+        break;
+    default:
+        multiply_vectors_of(8, 1, entries, sources, source_count, targets, begin, end, accumulate);
+        break;
+    }
+}
+
+/* Fewer columns than a vector has. */
+static KERNEL_TARGET void multiply_padded(const entry *entries, const uint8_t *const *sources,
+                                          size_t source_count, uint8_t *const *targets,
+                                          size_t target_count, size_t begin, size_t end,
+                                          bool accumulate)
+{
+    uint8_t source_pads[PADDED_SOURCES][VECTOR_SIZE];
+    uint8_t target_pads[KERNEL_TARGETS_MAX][VECTOR_SIZE];
+    const uint8_t *padded_sources[PADDED_SOURCES];
+    uint8_t *padded_targets[KERNEL_TARGETS_MAX];
+    size_t size = end - begin;
+    for (size_t t = 0; t < target_count; t++) {
+        memset(target_pads[t], 0, VECTOR_SIZE);
+        if (accumulate) memcpy(target_pads[t], targets[t] + begin, size);
+        padded_targets[t] = target_pads[t];
+    }
+    for (size_t s = 0; s < source_count; s += PADDED_SOURCES) {
+        size_t chunk = source_count - s < PADDED_SOURCES ? source_count - s : PADDED_SOURCES;
+        for (size_t i = 0; i < chunk; i++) {
+            memset(source_pads[i], 0, VECTOR_SIZE);
+            memcpy(source_pads[i], sources[s + i] + begin, size);
+            padded_sources[i] = source_pads[i];
+        }
+        multiply_vectors(entries + s * target_count, padded_sources, chunk, padded_targets,
+                         target_count, 0, VECTOR_SIZE, true);
+    }
+    for (size_t t = 0; t < target_count; t++) memcpy(targets[t] + begin, target_pads[t], size);
+}
+
+static KERNEL_TARGET void kernel_multiply(const void *prepared, const uint8_t *const *sources,
+                                          size_t source_count, uint8_t *const *targets,
+                                          size_t target_count, size_t begin, size_t end,
+                                          bool accumulate)
+{
+    const entry *entries = prepared;
+    size_t rest = (end - begin) % VECTOR_SIZE, middle = end - rest;
+    multiply_vectors(entries, sources, source_count, targets, target_count, begin, middle,
+                     accumulate);
+    if (rest == 0) return;
+    if (middle == begin || accumulate) {
+        multiply_padded(entries, sources, source_count, targets, target_count, middle, end,
+                        accumulate);
+    } else {
+        multiply_vectors(entries, sources, source_count, targets, target_count, end - VECTOR_SIZE,
+                         end, false);
+    }
+}
+
+/* ---- sums -------------------------------------------------------------------------------- */
+
+KERNEL_INLINE void add_columns(const unsigned width, const uint8_t *const *sources,
+                               size_t source_count, uint8_t *target, size_t position,
+                               bool accumulate)
+{
+    vector total[MULTIPLY_WIDTH];
+    KERNEL_UNROLL
+    for (unsigned v = 0; v < width; v++) {
+        total[v] = accumulate ? vector_load(target + position + v * VECTOR_SIZE) : vector_zero();
+    }
+    size_t s = 0;
+    for (; s + 1 < source_count; s += 2) {
+        KERNEL_UNROLL
+        for (unsigned v = 0; v < width; v++) {
+            size_t at = position + v * VECTOR_SIZE;
+            total[v] =
+                vector_add3(total[v], vector_load(sources[s] + at), vector_load(sources[s + 1] + at));
+        }
+    }
+    if (s < source_count) {
+        KERNEL_UNROLL
+        for (unsigned v = 0; v < width; v++) {
+            total[v] = vector_add(total[v], vector_load(sources[s] + position + v * VECTOR_SIZE));
+        }
+    }
+    KERNEL_UNROLL
+    for (unsigned v = 0; v < width; v++) {
+        vector_store(target + position + v * VECTOR_SIZE, total[v]);
+    }
+}
+
+static KERNEL_TARGET void kernel_add(const uint8_t *const *sources, size_t source_count,
+                                     uint8_t *target, size_t begin, size_t end, bool accumulate)
+{
+    size_t position = begin;
+    for (; end - position >= MULTIPLY_WIDTH * VECTOR_SIZE;
+         position += MULTIPLY_WIDTH * VECTOR_SIZE) {
+        add_columns(MULTIPLY_WIDTH, sources, source_count, target, position, accumulate);
+    }
+    for (; end - position >= VECTOR_SIZE; position += VECTOR_SIZE) {
+        add_columns(1, sources, source_count, target, position, accumulate);
+    }
+    for (; position < end; position++) {
+        uint8_t total = accumulate ? target[position] : 0;
+        for (size_t s = 0; s < source_count; s++) total ^= sources[s][position];
+        target[position] = total;
+    }
+}
+
+/* ---- transforms --------------------------------------------------------------------------
+ *
+ * The additive FFT of Lin, Chung and Han (2014) in the Cantor basis. One butterfly joins x and y:
+ *     inverse: y += x, x += w y            forward: x += w y, y += x
+ * Layer i joins positions j and j + 2^i inside blocks of 2^(i+1). The twiddles of a transform of
+ * `size` points are ordered by layer from 0 up, then by block: size - 1 of them. */
+
+/* Position of butterfly `i` (of size / 2) in `layer`: block * 2^(layer+1) + offset. */
+KERNEL_INLINE unsigned butterfly_low(const unsigned layer, const unsigned i)
+{
+    return ((i >> layer) << (layer + 1)) + (i & ((1u << layer) - 1));
+}
+
+KERNEL_INLINE const entry *layer_twiddle(const entry *twiddles, const unsigned size,
+                                         const unsigned layer, const unsigned i)
+{
+    return twiddles + (size - (size >> layer)) + (i >> layer);
+}
+
+/* One inverse layer over `size` points of which those from `count` on are zero. Where y = 0 the
+ * butterfly is y = x, x = (1 + w) x, and the plan has stored 1 + w. */
+KERNEL_INLINE void inverse_layer(const unsigned layer, const unsigned size, const unsigned count,
+                                 vector *x, const entry *twiddles)
+{
+    KERNEL_UNROLL
+    for (unsigned i = 0; i < size / 2; i++) {
+        const unsigned low = butterfly_low(layer, i), high = low + (1u << layer);
+        const unsigned block = low >> (layer + 1) << (layer + 1);
+        const entry *w = layer_twiddle(twiddles, size, layer, i);
+        if (block + (1u << layer) < count) {
+            x[high] = vector_add(x[high], x[low]);
+            x[low] = vector_add(x[low], operand_multiply(vector_operand(x[high]), w));
+        } else if (block < count) {
+            x[high] = x[low];
+            x[low] = operand_multiply(vector_operand(x[low]), w);
+        }
+    }
+}
+
+/* total += the inverse transform of `count` of `size` points that begin at `sources`. The top layer
+ * goes straight into the totals. */
+KERNEL_INLINE void inverse_into(const unsigned log2_size, const unsigned count, vector *total,
+                                const uint8_t *const *sources, size_t position,
+                                const entry *twiddles)
+{
+    const unsigned size = 1u << log2_size, half = size / 2;
+    vector x[1u << KERNEL_TRANSFORM_LOG2_MAX];
+    if (count > size) return; /* a case of the switch below that this size does not have */
+    KERNEL_UNROLL
+    for (unsigned i = 0; i < size; i++) {
+        x[i] = i < count ? vector_load(sources[i] + position) : vector_zero();
+    }
+    if (log2_size > 1) inverse_layer(0, size, count, x, twiddles);
+    if (log2_size > 2) inverse_layer(1, size, count, x, twiddles);
+    if (log2_size > 3) inverse_layer(2, size, count, x, twiddles);
+    const entry *top = twiddles + size - 2;
+    KERNEL_UNROLL
+    for (unsigned i = 0; i < half; i++) {
+        if (count > half) {
+            vector sum = vector_add(x[i], x[half + i]);
+            total[half + i] = vector_add(total[half + i], sum);
+            total[i] = vector_add3(total[i], x[i], operand_multiply(vector_operand(sum), top));
+        } else {
+            total[half + i] = vector_add(total[half + i], x[i]);
+            total[i] = vector_add(total[i], operand_multiply(vector_operand(x[i]), top));
+        }
+    }
+}
+
+/* One forward layer at offset 0, where each layer's first twiddle is 0; only what the first `count`
+ * outputs need. */
+KERNEL_INLINE void forward_layer(const unsigned layer, const unsigned size, const unsigned count,
+                                 vector *x, const entry *twiddles)
+{
+    KERNEL_UNROLL
+    for (unsigned i = 0; i < size / 2; i++) {
+        const unsigned low = butterfly_low(layer, i), high = low + (1u << layer);
+        const unsigned block = low >> (layer + 1) << (layer + 1);
+        const entry *w = layer_twiddle(twiddles, size, layer, i);
+        if (block >= count) continue;
+        if (block > 0) {
+            x[low] = vector_add(x[low], operand_multiply(vector_operand(x[high]), w));
+        }
+        if (block + (1u << layer) < count) x[high] = vector_add(x[high], x[low]);
+    }
+}
+
+KERNEL_INLINE void forward_store(const unsigned log2_size, const unsigned count, vector *x,
+                                 uint8_t *const *targets, size_t position, const entry *twiddles)
+{
+    const unsigned size = 1u << log2_size;
+    if (count > size || count <= size / 2) return; /* a case that this size does not have */
+    if (log2_size > 3) forward_layer(3, size, count, x, twiddles);
+    if (log2_size > 2) forward_layer(2, size, count, x, twiddles);
+    if (log2_size > 1) forward_layer(1, size, count, x, twiddles);
+    forward_layer(0, size, count, x, twiddles);
+    KERNEL_UNROLL
+    for (unsigned i = 0; i < count; i++) vector_store(targets[i] + position, x[i]);
+}
+
+/* `width` adjacent vectors at a time: their arithmetic hides each other's latency. */
+KERNEL_INLINE void inverse_columns(const unsigned log2_size, const unsigned count,
+                                   const unsigned width, vector *total,
+                                   const uint8_t *const *sources, size_t position,
+                                   const entry *twiddles)
+{
+    KERNEL_UNROLL
+    for (unsigned v = 0; v < width; v++) {
+        inverse_into(log2_size, count, total + (v << log2_size), sources,
+                     position + v * VECTOR_SIZE, twiddles);
+    }
+}
+
+KERNEL_INLINE void forward_columns(const unsigned log2_size, const unsigned count,
+                                   const unsigned width, vector *total, uint8_t *const *targets,
+                                   size_t position, const entry *twiddles)
+{
+    KERNEL_UNROLL
+    for (unsigned v = 0; v < width; v++) {
+        forward_store(log2_size, count, total + (v << log2_size), targets,
+                      position + v * VECTOR_SIZE, twiddles);
+    }
+}
+
+/* Each case fixes a count, so that the compiler drops the butterflies that it does not need. */
+KERNEL_INLINE void inverse_rest(const unsigned log2_size, size_t rest, const unsigned width,
+                                vector *total, const uint8_t *const *sources, size_t position,
+                                const entry *twiddles)
+{
+    switch (rest) {
+    case 1: inverse_columns(log2_size, 1, width, total, sources, position, twiddles); break;
+    case 2: inverse_columns(log2_size, 2, width, total, sources, position, twiddles); break;
+    case 3: inverse_columns(log2_size, 3, width, total, sources, position, twiddles); break;
+    case 4: inverse_columns(log2_size, 4, width, total, sources, position, twiddles); break;
+    case 5: inverse_columns(log2_size, 5, width, total, sources, position, twiddles); break;
+    case 6: inverse_columns(log2_size, 6, width, total, sources, position, twiddles); break;
+    case 7: inverse_columns(log2_size, 7, width, total, sources, position, twiddles); break;
+    case 8: inverse_columns(log2_size, 8, width, total, sources, position, twiddles); break;
+    case 9: inverse_columns(log2_size, 9, width, total, sources, position, twiddles); break;
+    case 10: inverse_columns(log2_size, 10, width, total, sources, position, twiddles); break;
+    case 11: inverse_columns(log2_size, 11, width, total, sources, position, twiddles); break;
+    case 12: inverse_columns(log2_size, 12, width, total, sources, position, twiddles); break;
+    case 13: inverse_columns(log2_size, 13, width, total, sources, position, twiddles); break;
+    case 14: inverse_columns(log2_size, 14, width, total, sources, position, twiddles); break;
+    case 15: inverse_columns(log2_size, 15, width, total, sources, position, twiddles); break;
+    default: break;
+    }
+}
+
+KERNEL_INLINE void forward_targets(const unsigned log2_size, size_t target_count,
+                                   const unsigned width, vector *total, uint8_t *const *targets,
+                                   size_t position, const entry *twiddles)
+{
+    switch (target_count) {
+    case 2: forward_columns(log2_size, 2, width, total, targets, position, twiddles); break;
+    case 3: forward_columns(log2_size, 3, width, total, targets, position, twiddles); break;
+    case 4: forward_columns(log2_size, 4, width, total, targets, position, twiddles); break;
+    case 5: forward_columns(log2_size, 5, width, total, targets, position, twiddles); break;
+    case 6: forward_columns(log2_size, 6, width, total, targets, position, twiddles); break;
+    case 7: forward_columns(log2_size, 7, width, total, targets, position, twiddles); break;
+    case 8: forward_columns(log2_size, 8, width, total, targets, position, twiddles); break;
+    case 9: forward_columns(log2_size, 9, width, total, targets, position, twiddles); break;
+    case 10: forward_columns(log2_size, 10, width, total, targets, position, twiddles); break;
+    case 11: forward_columns(log2_size, 11, width, total, targets, position, twiddles); break;
+    case 12: forward_columns(log2_size, 12, width, total, targets, position, twiddles); break;
+    case 13: forward_columns(log2_size, 13, width, total, targets, position, twiddles); break;
+    case 14: forward_columns(log2_size, 14, width, total, targets, position, twiddles); break;
+    case 15: forward_columns(log2_size, 15, width, total, targets, position, twiddles); break;
+    case 16: forward_columns(log2_size, 16, width, total, targets, position, twiddles); break;
+    default: break;
+    }
+}
+
+KERNEL_INLINE void transform_columns(const unsigned log2_size, const unsigned width,
+                                     const entry *twiddles, const uint8_t *const *sources,
+                                     size_t source_count, uint8_t *const *targets,
+                                     size_t target_count, size_t position)
+{
+    const unsigned size = 1u << log2_size;
+    const entry *forward = twiddles;
+    vector total[1u << KERNEL_TRANSFORM_LOG2_MAX];
+    KERNEL_UNROLL
+    for (unsigned i = 0; i < size * width; i++) total[i] = vector_zero();
+    twiddles += size - 1;
+    size_t whole = source_count & ~(size_t)(size - 1);
+    for (size_t s = 0; s < whole; s += size, twiddles += size - 1) {
+        inverse_columns(log2_size, size, width, total, sources + s, position, twiddles);
+    }
+    inverse_rest(log2_size, source_count - whole, width, total, sources + whole, position,
+                 twiddles);
+    forward_targets(log2_size, target_count, width, total, targets, position, forward);
+}
+
+/* [begin, end) is a whole number of vectors. */
+KERNEL_INLINE void transform_vectors_of(const unsigned log2_size, const unsigned width,
+                                        const entry *twiddles, const uint8_t *const *sources,
+                                        size_t source_count, uint8_t *const *targets,
+                                        size_t target_count, size_t begin, size_t end)
+{
+    size_t position = begin;
+    for (; end - position >= width * VECTOR_SIZE; position += width * VECTOR_SIZE) {
+        transform_columns(log2_size, width, twiddles, sources, source_count, targets, target_count,
+                          position);
+    }
+    if (width > 1 && position < end) {
+        transform_columns(log2_size, 1, twiddles, sources, source_count, targets, target_count,
+                          position);
+    }
+}
+
+static KERNEL_TARGET void transform_vectors(const entry *twiddles, unsigned log2_size,
+                                            const uint8_t *const *sources, size_t source_count,
+                                            uint8_t *const *targets, size_t target_count,
+                                            size_t begin, size_t end)
+{
+    switch (log2_size) {
+    case 1:
+        transform_vectors_of(1, TRANSFORM4_WIDTH, twiddles, sources, source_count, targets,
+                             target_count, begin, end);
+        break;
+    case 2:
+        transform_vectors_of(2, TRANSFORM4_WIDTH, twiddles, sources, source_count, targets,
+                             target_count, begin, end);
+        break;
+    case 3:
+        transform_vectors_of(3, 1, twiddles, sources, source_count, targets, target_count, begin,
+                             end);
+        break;
+    default:
+        transform_vectors_of(4, 1, twiddles, sources, source_count, targets, target_count, begin,
+                             end);
+        break;
+    }
+}
+
+/* Fewer columns than a vector has. */
+static KERNEL_TARGET void transform_padded(const entry *twiddles, unsigned log2_size,
+                                           const uint8_t *const *sources, size_t source_count,
+                                           uint8_t *const *targets, size_t target_count,
+                                           size_t begin, size_t end)
+{
+    uint8_t source_pads[TRANSFORM_SOURCES_MAX][VECTOR_SIZE];
+    uint8_t target_pads[1u << KERNEL_TRANSFORM_LOG2_MAX][VECTOR_SIZE];
+    const uint8_t *padded_sources[TRANSFORM_SOURCES_MAX];
+    uint8_t *padded_targets[1u << KERNEL_TRANSFORM_LOG2_MAX];
+    size_t size = end - begin;
+    for (size_t s = 0; s < source_count; s++) {
+        memset(source_pads[s], 0, VECTOR_SIZE);
+        memcpy(source_pads[s], sources[s] + begin, size);
+        padded_sources[s] = source_pads[s];
+    }
+    for (size_t t = 0; t < sizeof target_pads / VECTOR_SIZE; t++) padded_targets[t] = target_pads[t];
+    transform_vectors(twiddles, log2_size, padded_sources, source_count, padded_targets,
+                      target_count, 0, VECTOR_SIZE);
+    for (size_t t = 0; t < target_count; t++) memcpy(targets[t] + begin, target_pads[t], size);
+}
+
+static KERNEL_TARGET void kernel_transform(const void *prepared, unsigned log2_size,
+                                           const uint8_t *const *sources, size_t source_count,
+                                           uint8_t *const *targets, size_t target_count,
+                                           size_t begin, size_t end)
+{
+    const entry *twiddles = prepared;
+    size_t rest = (end - begin) % VECTOR_SIZE, middle = end - rest;
+    transform_vectors(twiddles, log2_size, sources, source_count, targets, target_count, begin,
+                      middle);
+    if (rest == 0) return;
+    if (middle == begin) {
+        transform_padded(twiddles, log2_size, sources, source_count, targets, target_count, begin,
+                         end);
+    } else {
+        transform_vectors(twiddles, log2_size, sources, source_count, targets, target_count,
+                          end - VECTOR_SIZE, end);
+    }
+}
