@@ -302,6 +302,9 @@ enum {
     REED_FORMAT_MINOR = 0
 };
 
+/* The largest object of one stripe, bytes: everything computed from it fits 63 bits. */
+#define REED_OBJECT_SIZE_MAX (UINT64_C(1) << 62)
+
 enum reed_digest { REED_DIGEST_NONE = 0, REED_DIGEST_SHA256 = 1, REED_DIGEST_BLAKE3 = 2 };
 
 /* Which field was refused, so that an error can name the value and the limit. Filled by the
@@ -326,7 +329,7 @@ struct reed_shard_info {
     uint32_t compatible_flags; /* unknown ones are kept and ignored */
     uint16_t version_major;   /* set by parse; ignored by write */
     uint16_t version_minor;
-    uint64_t object_size;     /* footer only, bytes */
+    uint64_t object_size;     /* footer only, bytes; up to REED_OBJECT_SIZE_MAX */
     uint64_t row_count;       /* footer only; what reed_shard_layout says for the sizes */
     uint8_t digest[REED_DIGEST_SIZE]; /* footer only, of the whole object; zero for DIGEST_NONE */
 };
@@ -395,8 +398,8 @@ struct reed_shard_layout {
     uint64_t file_size;
 };
 
-/* Errors: INVALID_PARAMETER (counts or block size out of range; object_size, or a file size that
- * follows from it, of 2^63 or more); *layout is then all zero. */
+/* Errors: INVALID_PARAMETER (data_shards, block_size or object_size out of range); *layout is then
+ * all zero. */
 REED_API REED_MUST_CHECK enum reed_status
 reed_shard_layout(uint32_t data_shards, uint32_t block_size, uint64_t object_size,
                   struct reed_shard_layout *layout);
