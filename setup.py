@@ -1,23 +1,48 @@
-"""Builds the one extension module; everything else stands in pyproject.toml."""
+"""Builds the extension module and places the C header; everything else stands in pyproject.toml."""
 
-import re
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
-ROOT = Path(__file__).parent
-VERSION = re.search(r'__version__ = "([^"]+)"', (ROOT / "reed/__init__.py").read_text())[1]
+HEADER = Path("csrc/include/reed.h")
+
+
+def files(pattern):
+    """Paths under csrc, relative to this folder, which is what setuptools wants."""
+    return sorted(str(path) for path in Path("csrc").rglob(pattern))
+
+
+class BuildWithHeader(build_py):
+    """Puts reed.h into the wheel as reed/include/reed.h, where reed.get_include() points.
+
+    An editable installation has it in csrc/include and needs no copy.
+    """
+
+    def _placed_header(self):
+        return Path(self.build_lib) / "reed" / "include" / HEADER.name
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            self.mkpath(str(self._placed_header().parent))
+            self.copy_file(str(HEADER), str(self._placed_header()))
+
+    def get_outputs(self, include_bytecode=1):
+        outputs = super().get_outputs(include_bytecode)
+        return outputs if self.editable_mode else [*outputs, str(self._placed_header())]
+
 
 core = Extension(
     "reed._core",
-    sources=["reed/_core.pyx", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "csrc").rglob("*.c"))],
+    sources=["reed/_core.pyx", *files("*.c")],
     include_dirs=["csrc/include", "csrc"],
-    depends=[str(p.relative_to(ROOT)) for p in (ROOT / "csrc").rglob("*.h")],
+    depends=files("*.h"),
     extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"],
 )
 
 setup(
-    version=VERSION,
     ext_modules=cythonize([core], language_level=3),
+    cmdclass={"build_py": BuildWithHeader},
 )

@@ -1,0 +1,62 @@
+# Makefile - makes an environment of its own and runs reed in it; `make help` lists the targets.
+#
+# Needs python3 >= 3.11 with venv and headers, a C compiler and make. Everything Python goes into
+# .venv; nothing is installed on the machine. PYTHON=python3.12 and CC=clang choose others.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# What the extension is built from: a change in any of these installs reed again. Folders are in
+# the list because removing a file changes only its folder.
+BUILD_INPUTS := pyproject.toml setup.py $(wildcard reed/*.pyx reed/*.pxd) \
+                $(shell find csrc -type d -o -name '*.[ch]')
+INSTALLED := $(VENV)/.installed
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint sdist wheel check-sdist environment clean
+
+help:
+	@echo 'make demo         protect real data, lose parts of it, get it back (under a minute)'
+	@echo 'make test         every test that this machine can run; PYTEST_ARGS="-k cli" narrows it'
+	@echo 'make lint         style, by ruff'
+	@echo 'make sdist wheel  distributions in dist/'
+	@echo 'make check-sdist  builds the sdist, installs it in an empty environment, tests it there'
+	@echo 'make clean        removes everything that the targets above made'
+
+environment: $(INSTALLED)
+
+$(INSTALLED): $(BUILD_INPUTS) tools/prerequisites.py
+	@command -v $(PYTHON) >/dev/null || { \
+	    echo '$(PYTHON) is not installed: apt-get install python3, or PYTHON=...' >&2; exit 1; }
+	@$(PYTHON) tools/prerequisites.py
+	@echo 'Making $(VENV) and building reed (a minute or two the first time) ...'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP_INSTALL) --editable '.[cli,durability,test]'
+	@touch $@
+
+demo: environment
+	@$(BIN)/python examples/demo.py
+
+# With STATUS_FILE the recipe succeeds and leaves pytest's exit status there, so that nothing is
+# printed after pytest's own closing line.
+test: environment
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)$(if $(STATUS_FILE),; echo $$? >$(STATUS_FILE))
+
+lint: environment
+	@$(PIP_INSTALL) ruff
+	@$(BIN)/ruff check .
+
+sdist wheel: environment
+	@$(PIP_INSTALL) build
+	@$(BIN)/python -m build --$@
+
+check-sdist: environment
+	@$(PIP_INSTALL) build
+	@$(BIN)/python tools/check_sdist.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info reed/_core.c reed/_core*.so .pytest_cache .hypothesis \
+	    .ruff_cache .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
