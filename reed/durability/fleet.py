@@ -1,0 +1,545 @@
+"""A fleet of disks and everything that can happen to it, as plain validated values.
+
+A `Fleet` says what is stored where, how disks fail, how faults are found and repaired, and which
+faults are shared. It computes nothing but the translation into the rates that one stripe sees
+(`stripe_faults`), which the chain and the simulator both start from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from reed.errors import InvalidParameter
+
+from .clocks import Duration, Exponential, Fixed, Lifetime, Uniform, Weibull
+from .result import HOURS_PER_YEAR
+from .schemes import Scheme
+
+SECONDS_PER_HOUR = 3600.0
+REPAIR_MODES = ("parallel", "serial", "joint", "shared")
+PLACEMENTS = ("random", "copyset")
+UNITS = ("stripe", "disk_set")
+
+
+def _number(name: str, value: float, low: float, high: float = math.inf, *,
+            low_open: bool = False) -> None:
+    ok = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if ok and low <= value <= high and not (low_open and value == low):
+        return
+    opening = "above" if low_open else "at least"
+    limit = f"{opening} {low:g}" + ("" if math.isinf(high) else f" and at most {high:g}")
+    raise InvalidParameter(f"{name} = {value!r}: allowed is a number {limit}")
+
+
+def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InvalidParameter(f"{name} = {value!r}: allowed is one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True)
+class Repair:
+    """How a lost shard comes back.
+
+    The mean time is detection + queueing + transfer. The transfer is either `transfer_hours` or
+    one disk's used bytes over `bytes_per_second`, plus, where a codec rate has been measured, the
+    same bytes over `codec_bytes_per_second` (reading and computing one after the other: an upper
+    bound of the time). mode:
+
+    parallel  every missing shard of a stripe has its own repair
+    serial    one repair at a time per stripe
+    joint     one pass rebuilds all missing shards
+    shared    `bytes_per_second` is the budget of the whole fleet; failed disks queue for it
+              (M/M/1 with the fleet's failure rate) and a stripe's shards come back one by one
+
+    clock: the distribution around that mean; None is exponential. A clock given explicitly
+    replaces the whole mean (its own mean counts).
+    """
+
+    detection_hours: float = 0.0
+    queueing_hours: float = 0.0
+    transfer_hours: float | None = None
+    bytes_per_second: float | None = None
+    codec_bytes_per_second: float | None = None
+    mode: str = "parallel"
+    clock: Duration | None = None
+
+    def __post_init__(self) -> None:
+        _number("repair.detection_hours", self.detection_hours, 0)
+        _number("repair.queueing_hours", self.queueing_hours, 0)
+        _choice("repair.mode", self.mode, REPAIR_MODES)
+        given = [name for name in ("transfer_hours", "bytes_per_second")
+                 if getattr(self, name) is not None]
+        if len(given) != 1 and not (self.clock is not None and not given):
+            raise InvalidParameter(
+                f"repair: {' and '.join(given) or 'nothing'} given; exactly one of transfer_hours "
+                "and bytes_per_second (or a clock) is needed"
+            )
+        for name in (*given, "codec_bytes_per_second"):
+            if getattr(self, name) is not None:
+                _number(f"repair.{name}", getattr(self, name), 0, low_open=True)
+        if self.mode == "shared" and self.bytes_per_second is None:
+            raise InvalidParameter("repair.mode = 'shared': bytes_per_second is needed")
+        if self.clock is not None and self.mode in ("serial", "shared") and not isinstance(
+            self.clock, Exponential
+        ):
+            raise InvalidParameter(
+                f"repair.mode = {self.mode!r} with a {type(self.clock).__name__} clock: allowed "
+                "is parallel or joint"
+            )
+
+
+@dataclass(frozen=True)
+class LatentErrors:
+    """Sectors that have become unreadable and wait, as `per_disk_year` arrivals of `cluster_bytes`
+    each, until a scrub or a repair finds them."""
+
+    per_disk_year: float
+    cluster_bytes: float = 4096.0
+
+    def __post_init__(self) -> None:
+        _number("latent_errors.per_disk_year", self.per_disk_year, 0)
+        _number("latent_errors.cluster_bytes", self.cluster_bytes, 1)
+
+
+@dataclass(frozen=True)
+class ReadErrors:
+    """Unrecoverable errors at the moment of reading, `per_bit` read. The other way to count
+    latent errors; a fleet has one or the other."""
+
+    per_bit: float
+
+    def __post_init__(self) -> None:
+        _number("read_errors.per_bit", self.per_bit, 0, 1e-6)
+
+
+@dataclass(frozen=True)
+class SilentCorruption:
+    """Bytes that read back without an error and are wrong: `per_disk_year` events of
+    `cluster_bytes` each."""
+
+    per_disk_year: float
+    cluster_bytes: float = 4096.0
+
+    def __post_init__(self) -> None:
+        _number("silent_corruption.per_disk_year", self.per_disk_year, 0)
+        _number("silent_corruption.cluster_bytes", self.cluster_bytes, 1)
+
+
+@dataclass(frozen=True)
+class Scrub:
+    """Every `interval_hours` everything is read. `misses` is the share of faults a pass does not
+    find: "per_pass" misses have another chance at the next pass, "persistent" ones never. `clock`
+    replaces the waiting time of a fault (default: exponential with the mean of the true wait, so
+    that the chain applies; `Uniform` is a strictly periodic scrub)."""
+
+    interval_hours: float
+    misses: float = 0.0
+    miss_kind: str = "per_pass"
+    clock: Duration | None = None
+
+    def __post_init__(self) -> None:
+        _number("scrub.interval_hours", self.interval_hours, 0, low_open=True)
+        _number("scrub.misses", self.misses, 0, 0.999999)
+        _choice("scrub.miss_kind", self.miss_kind, ("per_pass", "persistent"))
+
+    @property
+    def mean_wait_hours(self) -> float:
+        """From the fault to the pass that finds it: half a period, and a whole one per miss."""
+        if self.clock is not None:
+            return self.clock.mean_hours
+        per_pass = self.misses if self.miss_kind == "per_pass" else 0.0
+        return self.interval_hours * (0.5 + per_pass / (1.0 - per_pass))
+
+    @property
+    def buried_share(self) -> float:
+        """The share of faults that no scrub ever finds."""
+        return self.misses if self.miss_kind == "persistent" else 0.0
+
+
+@dataclass(frozen=True)
+class Burst:
+    """An event that destroys many disks at once, drawn once for the whole fleet.
+
+    scope "fleet": every disk is at risk (a power cut, a firmware batch). scope "domain": the
+    disks of one domain are (a rack); `events_per_year` is then per domain. Each disk at risk is
+    permanently lost with probability `disk_loss_probability`. operator: whether it counts as an
+    operator's fault in the budget (disks wiped by mistake).
+    """
+
+    name: str
+    events_per_year: float
+    disk_loss_probability: float
+    scope: str = "fleet"
+    operator: bool = False
+
+    def __post_init__(self) -> None:
+        _number(f"burst {self.name!r}: events_per_year", self.events_per_year, 0)
+        _number(f"burst {self.name!r}: disk_loss_probability", self.disk_loss_probability, 0, 1)
+        _choice(f"burst {self.name!r}: scope", self.scope, ("fleet", "domain"))
+
+
+@dataclass(frozen=True)
+class Migration:
+    """The operator moves a pool to other disks `per_year` times.
+
+    A verified migration reads everything, repairs what is bad and leaves only good shards. With
+    probability `skip_verification` it trusts what it reads: a wrong source is then copied into
+    every new shard. If besides the source is reclaimed before anybody looks (`early_reclaim`),
+    the truth is gone; otherwise the retained source saves it. Both are drawn once per migration
+    for the whole pool, never per stripe.
+    """
+
+    per_year: float
+    skip_verification: float = 0.0
+    early_reclaim: float = 0.0
+
+    def __post_init__(self) -> None:
+        _number("migration.per_year", self.per_year, 0)
+        _number("migration.skip_verification", self.skip_verification, 0, 1)
+        _number("migration.early_reclaim", self.early_reclaim, 0, 1)
+
+
+@dataclass(frozen=True)
+class Outages:
+    """Disks or nodes that go away and come back: `per_disk_year` times for `mean_hours` each
+    (exponential). They lose nothing; a repair waits for the sources it needs."""
+
+    per_disk_year: float
+    mean_hours: float
+
+    def __post_init__(self) -> None:
+        _number("outages.per_disk_year", self.per_disk_year, 0)
+        _number("outages.mean_hours", self.mean_hours, 0, low_open=True)
+
+    @property
+    def unavailable_share(self) -> float:
+        load = self.per_disk_year * self.mean_hours / HOURS_PER_YEAR
+        return load / (1.0 + load)
+
+
+@dataclass(frozen=True)
+class StripeBurst:
+    """A burst as one stripe sees it: `at_risk` of its shards, `events_per_year` for the stripe
+    and `fleet_events_per_year` for the fleet."""
+
+    name: str
+    events_per_year: float
+    fleet_events_per_year: float
+    at_risk: int
+    probability: float
+    operator: bool
+
+
+@dataclass(frozen=True)
+class StripeFaults:
+    """The rates that one stripe sees, per year; what the chain and the simulator start from.
+
+    failure, latent, silent: per shard; latent and silent already scaled to the shard's bytes
+    lifetime: the clock behind `failure` (None: exponential)
+    read_failure: probability that one shard cannot be read when a repair wants it
+    buried_share: share of hidden faults that no scrub finds
+    scrub_rate: how fast a hidden fault is found; scrub_clock the clock behind it (None: exp.)
+    checksums: scrubs find wrong shards, repairs refuse them
+    repair: total rate of single-shard repairs with `i` shards missing; joint: one clears all
+    repair_clock: clock of one repair where it is not exponential
+    hidden_adds: whether faults on different shards of the unit meet (a stripe) or lie in
+        different places (a set of whole disks)
+    """
+
+    failure: float
+    lifetime: Lifetime | None = None
+    latent: float = 0.0
+    silent: float = 0.0
+    read_failure: float = 0.0
+    buried_share: float = 0.0
+    scrub_rate: float = 0.0
+    scrub_clock: Duration | None = None
+    checksums: bool = True
+    repair: Callable[[int], float] = field(default=lambda missing: 0.0)
+    joint: bool = False
+    repair_clock: Duration | None = None
+    bursts: tuple[StripeBurst, ...] = ()
+    migrations: float = 0.0
+    skip_verification: float = 0.0
+    early_reclaim: float = 0.0
+    hidden_adds: bool = True
+
+    @property
+    def exponential(self) -> bool:
+        """Whether the chain applies exactly."""
+        return all(clock is None or isinstance(clock, Exponential)
+                   for clock in (self.lifetime, self.repair_clock, self.scrub_clock))
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Disks, what is on them and what happens to them.
+
+    disks, capacity_bytes, used_share:  of how many disks, how large, how full
+    lifetime:     Exponential.per_year(rate) or Weibull; or give failures_per_disk_year
+    shard_bytes:  bytes of one shard of a stripe
+    object_bytes: bytes of one object; None means one stripe
+    domains:      failure domains (racks), among which a stripe's shards are spread evenly
+    placement:    "random": every stripe picks its own disks. "copyset": stripes share `copysets`
+                  fixed disk sets
+    checksums:    whether repairs and scrubs can tell a wrong shard from a good one
+    assumptions:  names of inputs that were invented; carried into every report
+    """
+
+    disks: int
+    capacity_bytes: float
+    repair: Repair
+    failures_per_disk_year: float | None = None
+    lifetime: Lifetime | None = None
+    used_share: float = 0.7
+    shard_bytes: float = 64 * 2.0**20
+    object_bytes: float | None = None
+    domains: int = 1
+    placement: str = "random"
+    copysets: int | None = None
+    latent_errors: LatentErrors | None = None
+    read_errors: ReadErrors | None = None
+    silent_corruption: SilentCorruption | None = None
+    checksums: bool = True
+    scrub: Scrub | None = None
+    bursts: tuple[Burst, ...] = ()
+    migration: Migration | None = None
+    outages: Outages | None = None
+    assumptions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.disks, bool) or not isinstance(self.disks, int) or self.disks < 1:
+            raise InvalidParameter(f"disks = {self.disks!r}: allowed is an integer of at least 1")
+        if not isinstance(self.domains, int) or not 1 <= self.domains <= self.disks:
+            raise InvalidParameter(
+                f"domains = {self.domains!r}: allowed is an integer from 1 to disks = {self.disks}"
+            )
+        _number("capacity_bytes", self.capacity_bytes, 1)
+        _number("used_share", self.used_share, 0, 1, low_open=True)
+        _number("shard_bytes", self.shard_bytes, 1, self.capacity_bytes)
+        if self.object_bytes is not None:
+            _number("object_bytes", self.object_bytes, 1)
+        if (self.failures_per_disk_year is None) == (self.lifetime is None):
+            raise InvalidParameter(
+                "exactly one of failures_per_disk_year and lifetime is needed"
+            )
+        if self.failures_per_disk_year is not None:
+            _number("failures_per_disk_year", self.failures_per_disk_year, 0, low_open=True)
+        _choice("placement", self.placement, PLACEMENTS)
+        if (self.placement == "copyset") != (self.copysets is not None):
+            raise InvalidParameter(
+                f"copysets = {self.copysets!r} with placement = {self.placement!r}: a number of "
+                "copysets goes with placement 'copyset' and with no other"
+            )
+        if self.copysets is not None and (
+            not isinstance(self.copysets, int) or self.copysets < 1
+        ):
+            raise InvalidParameter(f"copysets = {self.copysets!r}: allowed is an integer above 0")
+        if self.latent_errors is not None and self.read_errors is not None:
+            raise InvalidParameter(
+                "latent_errors and read_errors are both given: they count the same faults twice; "
+                "give arrivals per disk-year or errors per bit read"
+            )
+
+    # -- derived -------------------------------------------------------------------------------
+
+    @property
+    def failure_clock(self) -> Lifetime:
+        return self.lifetime or Exponential.per_year(self.failures_per_disk_year)
+
+    @property
+    def failure_rate(self) -> float:
+        """Failures per disk-year in the long run."""
+        return HOURS_PER_YEAR / self.failure_clock.mean_hours
+
+    def check_fits(self, scheme: Scheme) -> None:
+        if scheme.shards > self.disks:
+            raise InvalidParameter(
+                f"{scheme} has {scheme.shards} shards but disks = {self.disks}: every shard of a "
+                "stripe needs its own disk"
+            )
+
+    def stripes(self, scheme: Scheme) -> float:
+        """How many stripes the used bytes of the fleet are."""
+        used = self.disks * self.capacity_bytes * self.used_share
+        return max(1.0, used / (scheme.shards * self.shard_bytes))
+
+    def stripes_per_object(self, scheme: Scheme) -> float:
+        if self.object_bytes is None:
+            return 1.0
+        return max(1.0, self.object_bytes / (scheme.data_shards * self.shard_bytes))
+
+    def stripes_per_disk_set(self) -> float:
+        return max(1.0, self.capacity_bytes * self.used_share / self.shard_bytes)
+
+    def repair_hours(self, scheme: Scheme) -> float:
+        """Mean hours from the failure of a disk to the last of its shards rebuilt. An average
+        shard is back in less; the models use the whole time for each."""
+        repair = self.repair
+        if repair.clock is not None:
+            mean = repair.clock.mean_hours
+        else:
+            used = self.capacity_bytes * self.used_share
+            transfer = repair.transfer_hours
+            if transfer is None:
+                # What moves for each byte rebuilt: the sources read, and one byte written. A
+                # fleet-wide budget pays for all of it; a stream to one disk hides the reading.
+                moved = 1 + scheme.repair_shards if repair.mode == "shared" else 1
+                transfer = used * moved / repair.bytes_per_second / SECONDS_PER_HOUR
+            if repair.codec_bytes_per_second is not None:
+                transfer += used / repair.codec_bytes_per_second / SECONDS_PER_HOUR
+            queueing = repair.queueing_hours
+            if repair.mode == "shared":
+                load = self.disks * self.failure_rate * transfer / HOURS_PER_YEAR
+                if load >= 1.0:
+                    raise InvalidParameter(
+                        f"repair.bytes_per_second = {repair.bytes_per_second:g}: the fleet fails "
+                        f"{load:.3g} times as fast as this budget repairs; below 1 is needed"
+                    )
+                queueing += transfer * load / (1.0 - load)
+            mean = repair.detection_hours + queueing + transfer
+        if mean <= 0.0:
+            raise InvalidParameter("repair: the mean time is 0 hours; above 0 is needed")
+        if self.outages is not None:
+            # A source is away with this probability, and then for its mean time longer; only a
+            # stripe with fewer sources online than a repair reads has to wait.
+            away = self.outages.unavailable_share
+            others = scheme.shards - 1
+            blocked = sum(
+                math.comb(others, count) * away**count * (1.0 - away) ** (others - count)
+                for count in range(others - scheme.repair_shards + 1, others + 1)
+            )
+            mean += blocked * self.outages.mean_hours
+        return mean
+
+    def _share_of_disk(self, unit: str, cluster_bytes: float) -> float:
+        """The share of faults on a disk that touch one shard: an extent of `cluster_bytes` at a
+        uniform place meets an extent of `shard_bytes`."""
+        if unit == "disk_set":
+            return self.used_share
+        return min(1.0, (self.shard_bytes + cluster_bytes) / self.capacity_bytes)
+
+    def stripe_faults(self, scheme: Scheme, unit: str = "stripe") -> StripeFaults:
+        """The rates that a unit sees: a "stripe", or a "disk_set" of whole disks on which any
+        lost block counts and hidden faults on two disks lie in different places."""
+        self.check_fits(scheme)
+        _choice("unit", unit, UNITS)
+        if unit == "disk_set" and not scheme.is_mds:
+            raise InvalidParameter(f"unit = 'disk_set' with {scheme}: allowed is an MDS scheme")
+        per_year = HOURS_PER_YEAR / self.repair_hours(scheme)
+        mode = self.repair.mode
+        latent = silent = read_failure = 0.0
+        if self.latent_errors is not None:
+            latent = self.latent_errors.per_disk_year * self._share_of_disk(
+                unit, self.latent_errors.cluster_bytes
+            )
+        if self.silent_corruption is not None:
+            silent = self.silent_corruption.per_disk_year * self._share_of_disk(
+                unit, self.silent_corruption.cluster_bytes
+            )
+        if self.read_errors is not None:
+            if not scheme.is_mds:
+                raise InvalidParameter(f"read_errors with {scheme}: allowed is an MDS scheme")
+            size = self.shard_bytes
+            if unit == "disk_set":
+                size = self.capacity_bytes * self.used_share
+            read_failure = -math.expm1(8.0 * size * math.log1p(-self.read_errors.per_bit))
+        scrub = self.scrub
+        migration = self.migration or Migration(0.0)
+        return StripeFaults(
+            failure=self.failure_rate,
+            lifetime=self.failure_clock,
+            latent=latent,
+            silent=silent,
+            read_failure=read_failure,
+            buried_share=scrub.buried_share if scrub else 0.0,
+            scrub_rate=HOURS_PER_YEAR / scrub.mean_wait_hours if scrub else 0.0,
+            scrub_clock=scrub.clock if scrub else None,
+            checksums=self.checksums,
+            repair=(lambda missing: per_year * missing) if mode == "parallel"
+            else (lambda missing: per_year),
+            joint=mode == "joint",
+            repair_clock=self.repair.clock,
+            bursts=tuple(self._stripe_bursts(scheme)),
+            migrations=migration.per_year,
+            skip_verification=migration.skip_verification,
+            early_reclaim=migration.early_reclaim,
+            hidden_adds=unit == "stripe",
+        )
+
+    def _stripe_bursts(self, scheme: Scheme) -> list[StripeBurst]:
+        result = []
+        for burst in self.bursts:
+            if burst.events_per_year == 0.0 or burst.disk_loss_probability == 0.0:
+                continue
+            if burst.scope == "fleet":
+                touched = [(1, scheme.shards)]
+                fleet_events = burst.events_per_year
+            else:
+                # Even spread: some domains hold one shard of the stripe more than the others.
+                low, extra = divmod(scheme.shards, self.domains)
+                touched = [(extra, low + 1), (self.domains - extra, low)]
+                fleet_events = burst.events_per_year * self.domains
+            for domains, at_risk in touched:
+                if domains and at_risk:
+                    result.append(StripeBurst(
+                        burst.name, burst.events_per_year * domains, fleet_events, at_risk,
+                        burst.disk_loss_probability, burst.operator,
+                    ))
+        return result
+
+    # -- what if -------------------------------------------------------------------------------
+
+    def without(self, threat: str) -> Fleet:
+        """The same fleet with one threat of `threats()` switched off."""
+        if threat == "latent errors":
+            return replace(self, latent_errors=None, read_errors=None)
+        if threat == "silent corruption":
+            return replace(self, silent_corruption=None)
+        if threat == "bursts":
+            return replace(self, bursts=tuple(b for b in self.bursts if b.operator))
+        if threat == "operator":
+            return replace(
+                self, bursts=tuple(b for b in self.bursts if not b.operator),
+                # The migrations go on, verified: only the fault is switched off.
+                migration=self.migration
+                and replace(self.migration, skip_verification=0.0, early_reclaim=0.0),
+            )
+        if threat == "disk failures":
+            # A rate of zero is not a clock; a mean of 1e15 hours never comes.
+            return replace(self, failures_per_disk_year=None, lifetime=Exponential(1e15))
+        raise InvalidParameter(
+            f"threat = {threat!r}: allowed is one of {', '.join(ALL_THREATS)}"
+        )
+
+    def only(self, threat: str) -> Fleet:
+        """The same fleet with every other threat switched off."""
+        result = self
+        for other in self.threats():
+            if other != threat:
+                result = result.without(other)
+        return result
+
+    def threats(self) -> tuple[str, ...]:
+        """The kinds of fault that this fleet has."""
+        present = {
+            "disk failures": True,
+            "latent errors": self.latent_errors is not None or self.read_errors is not None,
+            "silent corruption": self.silent_corruption is not None,
+            "bursts": any(not burst.operator for burst in self.bursts),
+            "operator": any(burst.operator for burst in self.bursts)
+            or bool(self.migration and self.migration.skip_verification
+                    and self.migration.early_reclaim),
+        }
+        return tuple(threat for threat in ALL_THREATS if present[threat])
+
+
+ALL_THREATS = ("disk failures", "latent errors", "silent corruption", "bursts", "operator")
+
+__all__ = [
+    "ALL_THREATS", "Burst", "Exponential", "Fixed", "Fleet", "LatentErrors", "Migration",
+    "Outages", "ReadErrors", "Repair", "Scrub", "SilentCorruption", "StripeBurst",
+    "StripeFaults", "Uniform", "Weibull",
+]

@@ -1,0 +1,406 @@
+"""One stripe as an exact Markov chain: failures, hidden faults, repairs that may copy them,
+scrubs, bursts and migrations; and from the chain's loss fluxes the three answers (objects, bytes,
+any loss) for objects, disk sets and whole fleets.
+
+A shard is good, *missing* (known to be gone), *latent* (unreadable and unnoticed), or *wrong*
+(reads back without an error, with other bytes); the last two can be *buried* where no scrub looks.
+A stripe is lost for ever when its good shards no longer decode. That is the most forgiving rule:
+without checksums a reader may be served wrong bytes long before.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .fleet import ALL_THREATS, Fleet, StripeBurst, StripeFaults
+from .markov import LOST, MarkovChain, Move, explore, occupation
+from .schemes import Scheme
+
+# Conditions of a shard that is not good, as positions in a class's tuple of counts.
+MISSING, LATENT, BURIED, WRONG, BURIED_WRONG = range(5)
+CONDITIONS = 5
+HIDDEN = (LATENT, BURIED, WRONG, BURIED_WRONG)
+
+Class = tuple[int, ...]
+State = tuple[Class, ...]
+
+
+@dataclass(frozen=True)
+class Blow:
+    """The last blow of a loss: its threat, the burst's name where it was one, and how many shards
+    were missing and how many hidden-bad when it had fallen."""
+
+    threat: str
+    name: str
+    missing: int
+    hidden: int
+
+
+class _Stripe:
+    """The successor function of the chain. Total rates only; order of shards within a class never
+    matters because the scheme's classes are interchangeable."""
+
+    def __init__(self, scheme: Scheme, faults: StripeFaults):
+        self.scheme = scheme
+        self.faults = faults
+        self.sizes = tuple(len(members) for members in scheme.classes)
+        self.decodes: dict[tuple[int, ...], bool] = {}
+        # Nothing tells a wrong shard from an unreadable one where every reader checks; then one
+        # condition serves both and the chain stays small.
+        tellable = not faults.checksums or (faults.migrations and faults.skip_verification)
+        self.corrupt = (WRONG, BURIED_WRONG) if tellable else (LATENT, BURIED)
+
+    # -- what a state means --------------------------------------------------------------------
+
+    def start(self) -> State:
+        return tuple((0,) * CONDITIONS for _ in self.sizes)
+
+    def is_lost(self, state: State) -> bool:
+        if self.faults.hidden_adds:
+            bad = tuple(sum(counts) for counts in state)
+        else:
+            missing = state[0][MISSING]
+            hidden = sum(state[0]) - missing
+            bad = (missing + min(1, hidden),)
+        if bad not in self.decodes:
+            self.decodes[bad] = self.scheme.survives_counts(bad)
+        return not self.decodes[bad]
+
+    @staticmethod
+    def totals(state: State) -> tuple[int, ...]:
+        return tuple(sum(counts[condition] for counts in state) for condition in range(CONDITIONS))
+
+    @staticmethod
+    def moved(state: State, place: int, source: int | None, target: int | None) -> State:
+        """One shard of class `place` goes from condition `source` to `target` (None: good)."""
+        counts = list(state[place])
+        if source is not None:
+            counts[source] -= 1
+        if target is not None:
+            counts[target] += 1
+        return (*state[:place], tuple(counts), *state[place + 1 :])
+
+    def settle(self, target: State, rate: float, threat: str, name: str = "") -> Move:
+        if not self.is_lost(target):
+            return Move(target, rate)
+        totals = self.totals(target)
+        missing = totals[MISSING]
+        return Move(LOST, rate, Blow(threat, name, missing, sum(totals) - missing))
+
+    # -- what happens --------------------------------------------------------------------------
+
+    def moves(self, state: State) -> Iterator[Move]:
+        for move in self.labelled_moves(state):
+            target = move.target
+            if target is not LOST:
+                for first, past in self.scheme.alike:
+                    target = (*target[:first], *sorted(target[first:past]), *target[past:])
+            yield Move(target, move.rate, move.label)
+
+    def labelled_moves(self, state: State) -> Iterator[Move]:
+        yield from self.arrivals(state)
+        yield from self.scrubs(state)
+        yield from self.repairs(state)
+        for burst in self.faults.bursts:
+            yield from self.burst(state, burst)
+        yield from self.migration(state)
+
+    def arrivals(self, state: State) -> Iterator[Move]:
+        """Disk failures, latent errors and silent corruption, one shard at a time."""
+        faults = self.faults
+        for place, size in enumerate(self.sizes):
+            counts = state[place]
+            good = size - sum(counts)
+            for source, count in ((None, good), *((c, counts[c]) for c in HIDDEN)):
+                if count:
+                    yield self.settle(self.moved(state, place, source, MISSING),
+                                      count * faults.failure, "disk failures")
+            if not good:
+                continue
+            buried = faults.buried_share
+            for threat, rate, seen, unseen in (
+                ("latent errors", faults.latent, LATENT, BURIED),
+                ("silent corruption", faults.silent, *self.corrupt),
+            ):
+                yield self.settle(self.moved(state, place, None, seen),
+                                  good * rate * (1.0 - buried), threat)
+                yield self.settle(self.moved(state, place, None, unseen),
+                                  good * rate * buried, threat)
+
+    def scrubs(self, state: State) -> Iterator[Move]:
+        """A found fault of a stripe becomes a missing shard; on a whole disk it is rewritten."""
+        faults = self.faults
+        found = (LATENT, WRONG) if faults.checksums else (LATENT,)
+        target = MISSING if faults.hidden_adds else None
+        for place, counts in enumerate(state):
+            for condition in found:
+                if counts[condition]:
+                    yield Move(self.moved(state, place, condition, target),
+                               counts[condition] * faults.scrub_rate)
+
+    def misled(self, totals: tuple[int, ...]) -> float:
+        """Probability that a reader who trusts what it reads takes a wrong source: it picks the
+        data shards' number of sources among all that read back."""
+        wrong = totals[WRONG] + totals[BURIED_WRONG]
+        if not wrong:
+            return 0.0
+        good = self.scheme.shards - sum(totals)
+        sources = self.scheme.data_shards
+        if sources > good + wrong:
+            return 1.0
+        return 1.0 - math.comb(good, sources) / math.comb(good + wrong, sources)
+
+    def unreadable(self, totals: tuple[int, ...]) -> float:
+        """Probability that fewer good shards than needed can be read, by `read_failure` each."""
+        q = self.faults.read_failure
+        good = self.scheme.shards - sum(totals)
+        spare = good - self.scheme.data_shards
+        if q == 0.0:
+            return 0.0
+        return math.fsum(math.comb(good, bad) * q**bad * (1.0 - q) ** (good - bad)
+                         for bad in range(spare + 1, good + 1))
+
+    def repairs(self, state: State) -> Iterator[Move]:
+        totals = self.totals(state)
+        missing = totals[MISSING]
+        if not missing:
+            return
+        faults = self.faults
+        rate = faults.repair(missing)
+        if faults.read_failure:
+            lost = self.unreadable(totals)
+            hidden = sum(totals) - missing
+            yield Move(LOST, rate * lost, Blow("latent errors", "on reading", missing, hidden))
+            rate *= 1.0 - lost
+        wrong = 0.0 if faults.checksums else self.misled(totals)
+        for target, share in ((None, 1.0 - wrong), (WRONG, wrong)):
+            if share == 0.0:
+                continue
+            if faults.joint:
+                after = state
+                for place, counts in enumerate(state):
+                    for _ in range(counts[MISSING]):
+                        after = self.moved(after, place, MISSING, target)
+                yield Move(after, rate * share)
+            else:
+                for place, counts in enumerate(state):
+                    if counts[MISSING]:
+                        yield Move(self.moved(state, place, MISSING, target),
+                                   rate * share * counts[MISSING] / missing)
+
+    def burst(self, state: State, burst: StripeBurst) -> Iterator[Move]:
+        """`at_risk` shards, any of them alike, each destroyed with the burst's probability."""
+        total = self.scheme.shards
+        present = total - self.totals(state)[MISSING]
+        threat = "operator" if burst.operator else "bursts"
+        pools = []
+        for place, size in enumerate(self.sizes):
+            counts = state[place]
+            pools.append((place, None, size - sum(counts)))
+            pools.extend((place, condition, counts[condition]) for condition in HIDDEN)
+        pools = [pool for pool in pools if pool[2]]
+        for kills in range(1, min(present, burst.at_risk) + 1):
+            chance = kill_probability(total, present, burst.at_risk, burst.probability, kills)
+            if chance == 0.0:
+                continue
+            ways = math.comb(present, kills)
+            for split in _splits(kills, [pool[2] for pool in pools]):
+                after = state
+                weight = 1
+                for (place, condition, count), killed in zip(pools, split, strict=True):
+                    weight *= math.comb(count, killed)
+                    for _ in range(killed):
+                        after = self.moved(after, place, condition, MISSING)
+                yield self.settle(after, burst.events_per_year * chance * weight / ways,
+                                  threat, burst.name)
+
+    def migration(self, state: State) -> Iterator[Move]:
+        """All shards are read and written anew; see `fleet.Migration`."""
+        faults = self.faults
+        if faults.migrations == 0.0:
+            return
+        totals = self.totals(state)
+        skipped = faults.skip_verification
+        bad = self.misled(totals)
+        yield Move(self.start(), faults.migrations * (1.0 - skipped * bad))
+        # A misled migration whose source was kept is rolled back: the stripe stays as it was.
+        yield Move(LOST, faults.migrations * skipped * bad * faults.early_reclaim,
+                   Blow("operator", "migration", totals[MISSING],
+                        sum(totals) - totals[MISSING]))
+
+
+def kill_probability(shards: int, present: int, at_risk: int, probability: float,
+                     kills: int) -> float:
+    """That a burst destroys exactly `kills` of the `present` shards, when `at_risk` of all
+    `shards`, drawn evenly, are each destroyed with `probability`."""
+    total = 0.0
+    for risked in range(kills, min(present, at_risk) + 1):
+        if at_risk - risked > shards - present:
+            continue
+        drawn = (math.comb(present, risked) * math.comb(shards - present, at_risk - risked)
+                 / math.comb(shards, at_risk))
+        total += (drawn * math.comb(risked, kills) * probability**kills
+                  * (1.0 - probability) ** (risked - kills))
+    return total
+
+
+def _splits(total: int, limits: list[int]) -> Iterator[tuple[int, ...]]:
+    """All ways to take `total` from pools of these sizes."""
+    return (split for split in itertools.product(*(range(min(total, limit) + 1)
+                                                   for limit in limits)) if sum(split) == total)
+
+
+def stripe_chain(scheme: Scheme, faults: StripeFaults) -> MarkovChain:
+    """The chain of one stripe (or disk set). Exact where all clocks are exponential; other clocks
+    enter with their mean."""
+    stripe = _Stripe(scheme, faults)
+    return explore(stripe.start(), stripe.moves)
+
+
+@dataclass(frozen=True)
+class LossFlux:
+    """Losses of one kind. rate: per stripe-year. together: probability that one given stripe is
+    lost when such an incident happens anywhere in the population it is drawn for; incidents occur
+    `rate/together` times a year."""
+
+    blow: Blow
+    rate: float
+    together: float
+
+    def any_rate(self, stripes: float) -> float:
+        """Incidents per year that take at least one of `stripes` stripes:
+        rate/together·(1 − (1 − together)^stripes), which is rate·stripes while incidents are
+        rare and small, and the incident rate when each one surely hits."""
+        if self.rate == 0.0:
+            return 0.0
+        if self.together >= 1.0:
+            return self.rate
+        return self.rate * -math.expm1(stripes * math.log1p(-self.together)) / self.together
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one scheme on one fleet loses in a year, from the stationary state of its chain.
+
+    object_loss:  expected share of objects lost per year (what providers mean)
+    bytes_lost:   expected bytes of data lost per year in the fleet
+    fleet_loss:   probability of any loss in the fleet within a year
+    disk_set_loss: probability that some block on a given set of disks is lost within a year
+    by_threat:    final blows, as rates per object-year; they add up to the object's loss rate
+    repair_bytes: bytes read plus written per stored byte of data and year by repairs
+    """
+
+    scheme: Scheme
+    fleet: Fleet
+    stripe_rate: float
+    object_loss: float
+    disk_set_loss: float
+    fleet_loss: float
+    bytes_lost: float
+    by_threat: dict[str, float]
+    repair_bytes: float
+    stripes: float
+
+    def loss(self, unit: str) -> float:
+        return {"object": self.object_loss, "disk_set": self.disk_set_loss,
+                "fleet": self.fleet_loss}[unit]
+
+
+def evaluate(scheme: Scheme, fleet: Fleet) -> Outcome:
+    """The three answers for a fleet, by the stationary chain of one stripe.
+
+    Losses of a stripe come at the chain's stationary rate; for the bigger units that rate is split
+    by what struck last, because faults that are shared strike many stripes at once (`LossFlux`).
+    Clocks that are not exponential enter with their mean; `simulate` does better.
+    """
+    faults = fleet.stripe_faults(scheme)
+    chain = stripe_chain(scheme, faults)
+    share = occupation(chain) if chain.losses else np.eye(1, len(chain.states))[0]
+    fluxes: dict[Blow, float] = defaultdict(float)
+    for state, blow, rate in chain.losses:
+        fluxes[blow] += float(share[state]) * rate
+    hidden = float(sum(
+        part * (sum(map(sum, state)) - sum(counts[MISSING] for counts in state))
+        for part, state in zip(share, chain.states, strict=True)
+    )) / scheme.shards
+    object_stripes = fleet.stripes_per_object(scheme)
+    stripes = fleet.stripes(scheme)
+    set_stripes = min(stripes, fleet.stripes_per_disk_set())
+    spread = _together(scheme, fleet, faults, fluxes, hidden, own_set=False)
+    own = _together(scheme, fleet, faults, fluxes, hidden, own_set=True)
+    stripe_rate = math.fsum(map(float, fluxes.values()))
+    by_threat = {threat: 0.0 for threat in ALL_THREATS}
+    for flux in spread:
+        by_threat[flux.blow.threat] += flux.any_rate(object_stripes)
+    return Outcome(
+        scheme=scheme,
+        fleet=fleet,
+        stripe_rate=stripe_rate,
+        object_loss=_within_a_year(flux.any_rate(object_stripes) for flux in spread),
+        disk_set_loss=_within_a_year(flux.any_rate(set_stripes) for flux in own),
+        fleet_loss=_within_a_year(flux.any_rate(stripes) for flux in spread),
+        bytes_lost=-math.expm1(-stripe_rate) * stripes * scheme.data_shards * fleet.shard_bytes,
+        by_threat=by_threat,
+        repair_bytes=_repair_bytes(scheme, faults, chain, share),
+        stripes=stripes,
+    )
+
+
+def _within_a_year(rates) -> float:
+    return -math.expm1(-math.fsum(rates))
+
+
+def _together(scheme: Scheme, fleet: Fleet, faults: StripeFaults, fluxes: dict[Blow, float],
+              hidden: float, own_set: bool) -> list[LossFlux]:
+    """The fluxes with their sharing. `own_set`: all stripes lie on one set of disks."""
+    burst_rates: dict[str, float] = defaultdict(float)
+    for blow, rate in fluxes.items():
+        if blow.threat in ("bursts", "operator"):
+            burst_rates[blow.name] += rate
+    fleet_events = {burst.name: burst.fleet_events_per_year for burst in faults.bursts}
+    fleet_events["migration"] = (
+        faults.migrations * faults.skip_verification * faults.early_reclaim
+    )
+    result = []
+    for blow, rate in fluxes.items():
+        if rate == 0.0:
+            continue
+        if blow.name in fleet_events:
+            together = burst_rates[blow.name] / fleet_events[blow.name]
+        else:
+            # Disks that failed by themselves: a stripe is hit when it lies on just these disks.
+            # A hidden fault besides must also lie in this very stripe.
+            together = 1.0
+            if not own_set:
+                together = (math.comb(scheme.shards, blow.missing)
+                            / math.comb(fleet.disks, blow.missing))
+                if fleet.copysets is not None:
+                    together = max(together, 1.0 / fleet.copysets)
+            together *= hidden**blow.hidden
+            if blow.name == "on reading":
+                together *= faults.read_failure
+        result.append(LossFlux(blow, rate, min(1.0, max(together, 1e-300))))
+    return result
+
+
+def _repair_bytes(scheme: Scheme, faults: StripeFaults, chain: MarkovChain,
+                  share: np.ndarray) -> float:
+    """Per year and byte of data: shards rebuilt, each read from its sources and written once. A
+    joint repair reads its sources once for all missing shards."""
+    shards = 0.0
+    for part, state in zip(share, chain.states, strict=True):
+        missing = sum(counts[MISSING] for counts in state)
+        if not missing:
+            continue
+        rate = part * faults.repair(missing)
+        if faults.joint:
+            shards += rate * (scheme.data_shards + missing)
+        else:
+            shards += rate * (scheme.repair_shards + 1)
+    return float(shards) / scheme.data_shards
