@@ -20,3 +20,4 @@ from .fleet import (
 from .model import Outcome, evaluate
 from .result import HOURS_PER_YEAR, Estimate, Interval
 from .schemes import LocalReconstruction, ReedSolomon, Replication, Scheme
+from .simulate import simulate

@@ -220,6 +220,21 @@ class Outages:
 
 
 @dataclass(frozen=True)
+class Range:
+    """What is not known of an input: its value lies in [low, high] with 95 %. path: the name of
+    the input ("failures_per_disk_year", "repair.transfer_hours", "bursts.power.events_per_year").
+    """
+
+    path: str
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        _number(f"range of {self.path}: low", self.low, 0, low_open=True)
+        _number(f"range of {self.path}: high", self.high, self.low)
+
+
+@dataclass(frozen=True)
 class StripeBurst:
     """A burst as one stripe sees it: `at_risk` of its shards, `events_per_year` for the stripe
     and `fleet_events_per_year` for the fleet."""
@@ -286,6 +301,7 @@ class Fleet:
                   fixed disk sets
     checksums:    whether repairs and scrubs can tell a wrong shard from a good one
     assumptions:  names of inputs that were invented; carried into every report
+    ranges:       what is uncertain among the inputs; each value must lie in its range
     """
 
     disks: int
@@ -308,6 +324,7 @@ class Fleet:
     migration: Migration | None = None
     outages: Outages | None = None
     assumptions: tuple[str, ...] = ()
+    ranges: tuple[Range, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.disks, bool) or not isinstance(self.disks, int) or self.disks < 1:
@@ -342,6 +359,14 @@ class Fleet:
                 "latent_errors and read_errors are both given: they count the same faults twice; "
                 "give arrivals per disk-year or errors per bit read"
             )
+
+        for spread in self.ranges:
+            value = self.value(spread.path)
+            if not spread.low <= value <= spread.high:
+                raise InvalidParameter(
+                    f"{spread.path} = {value!r}: outside its own range "
+                    f"{spread.low:g} to {spread.high:g}"
+                )
 
     # -- derived -------------------------------------------------------------------------------
 
@@ -490,10 +515,53 @@ class Fleet:
                     ))
         return result
 
+    # -- inputs by name ------------------------------------------------------------------------
+
+    def value(self, path: str) -> float:
+        """The input at a dotted path, as `Range.path` names them."""
+        target = self._part(path)
+        return getattr(target, path.rsplit(".", 1)[-1])
+
+    def _part(self, path: str) -> object:
+        names = path.split(".")
+        part: object = self
+        if names[0] == "bursts" and len(names) == 3:
+            part = next((burst for burst in self.bursts if burst.name == names[1]), None)
+        elif len(names) == 2:
+            part = getattr(self, names[0], None)
+        elif len(names) != 1:
+            part = None
+        if part is None or not isinstance(getattr(part, names[-1], None), (int, float)):
+            raise InvalidParameter(f"{path!r} names no numeric input of this fleet")
+        return part
+
+    def with_values(self, values: dict[str, float | None]) -> Fleet:
+        """A copy with inputs replaced by path. Ranges are dropped: they were about the old
+        values."""
+        result = replace(self, ranges=())
+        for path, value in values.items():
+            names = path.split(".")
+            if len(names) == 1:
+                result = replace(result, **{path: value})
+                continue
+            changed = replace(result._part(path), **{names[-1]: value})
+            if names[0] == "bursts":
+                bursts = tuple(changed if burst.name == names[1] else burst
+                               for burst in result.bursts)
+                result = replace(result, bursts=bursts)
+            else:
+                result = replace(result, **{names[0]: changed})
+        return result
+
     # -- what if -------------------------------------------------------------------------------
 
     def without(self, threat: str) -> Fleet:
         """The same fleet with one threat of `threats()` switched off."""
+        if threat not in ALL_THREATS:
+            raise InvalidParameter(
+                f"threat = {threat!r}: allowed is one of {', '.join(ALL_THREATS)}"
+            )
+        self = replace(self, ranges=())
         if threat == "latent errors":
             return replace(self, latent_errors=None, read_errors=None)
         if threat == "silent corruption":
@@ -507,12 +575,8 @@ class Fleet:
                 migration=self.migration
                 and replace(self.migration, skip_verification=0.0, early_reclaim=0.0),
             )
-        if threat == "disk failures":
-            # A rate of zero is not a clock; a mean of 1e15 hours never comes.
-            return replace(self, failures_per_disk_year=None, lifetime=Exponential(1e15))
-        raise InvalidParameter(
-            f"threat = {threat!r}: allowed is one of {', '.join(ALL_THREATS)}"
-        )
+        # Disk failures. A rate of zero is not a clock; a mean of 1e15 hours never comes.
+        return replace(self, failures_per_disk_year=None, lifetime=Exponential(1e15))
 
     def only(self, threat: str) -> Fleet:
         """The same fleet with every other threat switched off."""
@@ -540,6 +604,6 @@ ALL_THREATS = ("disk failures", "latent errors", "silent corruption", "bursts", 
 
 __all__ = [
     "ALL_THREATS", "Burst", "Exponential", "Fixed", "Fleet", "LatentErrors", "Migration",
-    "Outages", "ReadErrors", "Repair", "Scrub", "SilentCorruption", "StripeBurst",
+    "Outages", "Range", "ReadErrors", "Repair", "Scrub", "SilentCorruption", "StripeBurst",
     "StripeFaults", "Uniform", "Weibull",
 ]

@@ -312,6 +312,37 @@ class Outcome:
                 "fleet": self.fleet_loss}[unit]
 
 
+@dataclass(frozen=True)
+class _Solved:
+    """The stationary chain of one stripe of a fleet."""
+
+    faults: StripeFaults
+    chain: MarkovChain
+    share: np.ndarray
+    fluxes: dict[Blow, float]
+    hidden: float  # mean share of a stripe's shards with a hidden fault
+
+
+def _solve(scheme: Scheme, fleet: Fleet) -> _Solved:
+    faults = fleet.stripe_faults(scheme)
+    chain = stripe_chain(scheme, faults)
+    share = occupation(chain) if chain.losses else np.eye(1, len(chain.states))[0]
+    fluxes: dict[Blow, float] = defaultdict(float)
+    for state, blow, rate in chain.losses:
+        fluxes[blow] += float(share[state]) * rate
+    hidden = math.fsum(
+        float(part) * (sum(map(sum, state)) - sum(counts[MISSING] for counts in state))
+        for part, state in zip(share, chain.states, strict=True)
+    ) / scheme.shards
+    return _Solved(faults, chain, share, dict(fluxes), hidden)
+
+
+def loss_fluxes(scheme: Scheme, fleet: Fleet) -> list[LossFlux]:
+    """The stationary loss rates of one stripe by what struck last, with their sharing between
+    stripes that are placed as the fleet places them."""
+    return _together(scheme, fleet, _solve(scheme, fleet), own_set=False)
+
+
 def evaluate(scheme: Scheme, fleet: Fleet) -> Outcome:
     """The three answers for a fleet, by the stationary chain of one stripe.
 
@@ -319,22 +350,13 @@ def evaluate(scheme: Scheme, fleet: Fleet) -> Outcome:
     by what struck last, because faults that are shared strike many stripes at once (`LossFlux`).
     Clocks that are not exponential enter with their mean; `simulate` does better.
     """
-    faults = fleet.stripe_faults(scheme)
-    chain = stripe_chain(scheme, faults)
-    share = occupation(chain) if chain.losses else np.eye(1, len(chain.states))[0]
-    fluxes: dict[Blow, float] = defaultdict(float)
-    for state, blow, rate in chain.losses:
-        fluxes[blow] += float(share[state]) * rate
-    hidden = float(sum(
-        part * (sum(map(sum, state)) - sum(counts[MISSING] for counts in state))
-        for part, state in zip(share, chain.states, strict=True)
-    )) / scheme.shards
+    solved = _solve(scheme, fleet)
     object_stripes = fleet.stripes_per_object(scheme)
     stripes = fleet.stripes(scheme)
     set_stripes = min(stripes, fleet.stripes_per_disk_set())
-    spread = _together(scheme, fleet, faults, fluxes, hidden, own_set=False)
-    own = _together(scheme, fleet, faults, fluxes, hidden, own_set=True)
-    stripe_rate = math.fsum(map(float, fluxes.values()))
+    spread = _together(scheme, fleet, solved, own_set=False)
+    own = _together(scheme, fleet, solved, own_set=True)
+    stripe_rate = math.fsum(solved.fluxes.values())
     by_threat = {threat: 0.0 for threat in ALL_THREATS}
     for flux in spread:
         by_threat[flux.blow.threat] += flux.any_rate(object_stripes)
@@ -347,7 +369,7 @@ def evaluate(scheme: Scheme, fleet: Fleet) -> Outcome:
         fleet_loss=_within_a_year(flux.any_rate(stripes) for flux in spread),
         bytes_lost=-math.expm1(-stripe_rate) * stripes * scheme.data_shards * fleet.shard_bytes,
         by_threat=by_threat,
-        repair_bytes=_repair_bytes(scheme, faults, chain, share),
+        repair_bytes=_repair_bytes(scheme, solved),
         stripes=stripes,
     )
 
@@ -356,9 +378,9 @@ def _within_a_year(rates) -> float:
     return -math.expm1(-math.fsum(rates))
 
 
-def _together(scheme: Scheme, fleet: Fleet, faults: StripeFaults, fluxes: dict[Blow, float],
-              hidden: float, own_set: bool) -> list[LossFlux]:
+def _together(scheme: Scheme, fleet: Fleet, solved: _Solved, own_set: bool) -> list[LossFlux]:
     """The fluxes with their sharing. `own_set`: all stripes lie on one set of disks."""
+    faults, fluxes, hidden = solved.faults, solved.fluxes, solved.hidden
     burst_rates: dict[str, float] = defaultdict(float)
     for blow, rate in fluxes.items():
         if blow.threat in ("bursts", "operator"):
@@ -389,12 +411,12 @@ def _together(scheme: Scheme, fleet: Fleet, faults: StripeFaults, fluxes: dict[B
     return result
 
 
-def _repair_bytes(scheme: Scheme, faults: StripeFaults, chain: MarkovChain,
-                  share: np.ndarray) -> float:
+def _repair_bytes(scheme: Scheme, solved: _Solved) -> float:
     """Per year and byte of data: shards rebuilt, each read from its sources and written once. A
     joint repair reads its sources once for all missing shards."""
+    faults = solved.faults
     shards = 0.0
-    for part, state in zip(share, chain.states, strict=True):
+    for part, state in zip(solved.share, solved.chain.states, strict=True):
         missing = sum(counts[MISSING] for counts in state)
         if not missing:
             continue

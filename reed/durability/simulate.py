@@ -1,0 +1,384 @@
+"""Simulation of losses too rare to wait for, with honest intervals.
+
+Every loss ends a *busy period*: a stretch that begins when a fault strikes an all-good unit and
+ends when all is good again. So
+
+    P(loss in [0, T]) = ∫₀ᵀ E[all good at u; rate of faults at u; loss in the busy period] du.
+
+One sample draws u evenly (forcing: a fault is made to happen there), runs the true dynamics up to
+u, and then the busy period under failure biasing (`engine`). Exactly one period is biased per
+sample, so weights do not pile up over long horizons, and the estimate is unbiased for the loss
+probability itself, from a pristine start. For a stationary start the rate of losses is the same
+expectation over the all-good state in equilibrium (regenerative: Goyal et al. 1992).
+
+Where losses are frequent enough to be seen, the true dynamics are simulated plainly instead.
+
+Samples come in blocks with seeds of their own, so the numbers do not depend on the workers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from reed.errors import InvalidParameter
+
+from .engine import Engine, Paths
+from .fleet import Fleet
+from .model import Blow, evaluate, loss_fluxes
+from .result import HOURS_PER_YEAR, Estimate, Interval
+from .schemes import Scheme
+from .uncertainty import input_interval
+from .workers import task_map
+
+BLOCK = 8192
+PILOT_BLOCKS = 4
+MAX_SAMPLES = 20_000_000
+# Losses per pilot sample above which plain simulation reaches any target sooner.
+PLAIN_SHARE = 0.02
+# A busy period longer than this has long forgotten its beginning (stationary start only).
+LONGEST_BUSY_YEARS = 500.0
+Z95 = 1.959963984540054
+METHODS = ("auto", "biased", "plain")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One block of samples. stage separates pilot, final and busy-length streams."""
+
+    scheme: Scheme
+    fleet: Fleet
+    unit: str
+    years: float
+    start: str
+    method: str
+    seed: int
+    stage: int
+    index: int
+    count: int = BLOCK
+
+
+@dataclass
+class Tally:
+    """Sums over one block: the weights of its samples, their squares, how many samples lost
+    something, and the weight by last blow."""
+
+    samples: int
+    total: float
+    squares: float
+    losses: int
+    by_blow: dict[Blow, float]
+
+
+@lru_cache(maxsize=8)
+def _engine(scheme: Scheme, fleet: Fleet, unit: str) -> Engine:
+    return Engine(scheme, fleet.stripe_faults(scheme, unit))
+
+
+def run_block(task: Task) -> Tally:
+    """All samples of one block; deterministic in the task."""
+    random = np.random.default_rng(
+        np.random.SeedSequence(entropy=task.seed, spawn_key=(task.stage, task.index))
+    )
+    engine = _engine(task.scheme, task.fleet, task.unit)
+    weights = np.zeros(task.count)
+    by_blow: dict[Blow, float] = defaultdict(float)
+
+    def collect(losses: Any) -> None:
+        if losses.number.size:
+            value = np.exp(losses.log_weight)
+            np.add.at(weights, losses.number, value)
+            for key in np.unique(losses.key):
+                by_blow[engine.blow(key)] += float(value[losses.key == key].sum())
+
+    if task.method == "plain":
+        _plain_run(engine, task, random, collect)
+    elif task.method == "busy":
+        weights += _busy_lengths(engine, task, random)
+    else:
+        _biased_run(engine, task, random, collect)
+    return Tally(task.count, float(weights.sum()), float((weights**2).sum()),
+                 int((weights > 0.0).sum()), dict(by_blow))
+
+
+def _plain_run(engine: Engine, task: Task, random: np.random.Generator,
+               collect: Callable) -> None:
+    horizon = task.years * HOURS_PER_YEAR
+    paths = engine.pristine(task.count, np.full(task.count, horizon))
+    while len(paths):
+        paths, losses = engine.step(paths, random, biased=False)
+        collect(losses)
+
+
+def _biased_run(engine: Engine, task: Task, random: np.random.Generator,
+                collect: Callable) -> None:
+    if task.start == "pristine":
+        horizon = task.years * HOURS_PER_YEAR
+        begin = random.random(task.count) * horizon
+        paths = _all_good_at(engine, begin, random)
+        paths.horizon[:] = horizon
+        paths.log_weight += math.log(horizon)
+    else:
+        paths = _equilibrium(engine, task, random)
+    _busy(engine, paths, random, collect)
+
+
+def _all_good_at(engine: Engine, times: np.ndarray, random: np.random.Generator) -> Paths:
+    """Runs the true dynamics to each path's time and keeps those that are all good there."""
+    paths = engine.pristine(times.size, times)
+    arrived = []
+    while len(paths):
+        before = paths.take(np.arange(len(paths)))
+        paths, _ = engine.step(before, random, biased=False)  # moves `before` in place
+        good = (before.condition == 0).all(axis=0)
+        arrived.append(before.take(good & (before.now >= before.horizon)))
+    return _join(arrived)
+
+
+def _join(parts: list[Paths]) -> Paths:
+    def together(name: str) -> Any:
+        arrays = [getattr(part, name) for part in parts]
+        return None if arrays[0] is None else np.concatenate(arrays, axis=-1)
+
+    return Paths(*(together(name) for name in (
+        "condition", "born", "due", "now", "horizon", "log_weight", "number")))
+
+
+def _equilibrium(engine: Engine, task: Task, random: np.random.Generator) -> Paths:
+    horizon = LONGEST_BUSY_YEARS * HOURS_PER_YEAR
+    return engine.pristine(task.count, np.full(task.count, horizon), aged=random)
+
+
+def _busy(engine: Engine, paths: Paths, random: np.random.Generator, collect: Callable) -> None:
+    if not len(paths):
+        return
+    paths, losses = engine.force(paths, random)
+    collect(losses)
+    while len(paths):
+        paths, losses = engine.step(paths, random, biased=True)
+        collect(losses)
+        busy = (paths.condition != 0).any(axis=0) & (paths.log_weight > -math.inf)
+        if not busy.all():
+            paths = paths.take(busy)
+
+
+def _busy_lengths(engine: Engine, task: Task, random: np.random.Generator) -> np.ndarray:
+    """Hours from the fault to all-good (or loss) under the true dynamics, per sample."""
+    paths = _equilibrium(engine, task, random)
+    lengths = np.zeros(task.count)
+    paths, _ = engine.force(paths, random, biased=False)
+    while len(paths):
+        before = paths.number
+        clock = np.zeros(task.count)
+        paths, _ = engine.step(paths, random, biased=False)
+        clock[paths.number] = paths.now
+        lengths[before] = np.maximum(lengths[before], clock[before])
+        paths = paths.take((paths.condition != 0).any(axis=0))
+    return lengths
+
+
+@dataclass
+class Sums:
+    """Tallies added in the order of their blocks."""
+
+    samples: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    losses: int = 0
+    by_blow: dict[Blow, float] | None = None
+
+    def add(self, tally: Tally) -> None:
+        self.samples += tally.samples
+        self.total += tally.total
+        self.squares += tally.squares
+        self.losses += tally.losses
+        self.by_blow = self.by_blow or defaultdict(float)
+        for blow, weight in tally.by_blow.items():
+            self.by_blow[blow] += weight
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.samples
+
+    @property
+    def relative_error(self) -> float:
+        """Standard error of the mean over the mean."""
+        if self.total == 0.0:
+            return math.inf
+        variance = max(0.0, self.squares / self.samples - self.mean**2)
+        return math.sqrt(variance / self.samples) / self.mean
+
+    @property
+    def effective(self) -> float:
+        """(Σw)²/Σw²: how many equally weighted losses would be as good."""
+        return self.total**2 / self.squares if self.squares else 0.0
+
+
+def simulate(scheme: Scheme, fleet: Fleet, years: float = 1.0,
+             target_relative_error: float = 0.05, seed: int = 0, workers: Any = 1,
+             unit: str = "stripe", start: str = "pristine", method: str = "auto",
+             max_samples: int = MAX_SAMPLES,
+             progress: Callable[[int, int], None] | None = None) -> Estimate:
+    """The loss probability of one unit over [0, `years`], by simulation.
+
+    target_relative_error: standard error over mean to reach; if `max_samples` do not reach it the
+        estimate says what was reached.
+    seed: the same seed gives the same numbers, whatever the workers.
+    workers: an int, "dask", a Dask scheduler's address or a Client (see ``workers``).
+    unit: "stripe"; "disk_set" (some block on n whole disks); "object" or "fleet", which spread
+        the stripe's losses over many stripes by what struck last, as `evaluate` does.
+    start: "pristine", or "stationary" (an old fleet: ages in equilibrium, hidden faults present).
+    method: "auto" simulates plainly where a pilot sees losses, else with biasing and forcing.
+    progress: called with (samples done, samples planned).
+    """
+    for name, value in (("years", years), ("target_relative_error", target_relative_error)):
+        if not (isinstance(value, (int, float)) and 0.0 < value < math.inf):
+            raise InvalidParameter(f"{name} = {value!r}: allowed is a finite number above 0")
+    for name, value, allowed in (("start", start, ("pristine", "stationary")),
+                                 ("method", method, METHODS),
+                                 ("unit", unit, ("stripe", "disk_set", "object", "fleet"))):
+        if value not in allowed:
+            raise InvalidParameter(f"{name} = {value!r}: allowed is one of {', '.join(allowed)}")
+    if start == "stationary" and method == "plain":
+        raise InvalidParameter("start = 'stationary': allowed methods are auto and biased")
+    basic_unit = "disk_set" if unit == "disk_set" else "stripe"
+
+    def tasks(chosen: str, stage: int, first: int, blocks: int) -> list[Task]:
+        return [Task(scheme, fleet, basic_unit, float(years), start, chosen, seed, stage, index)
+                for index in range(first, first + blocks)]
+
+    with task_map(workers) as run:
+        def gather(chosen: str, stage: int, blocks: int, sums: Sums, planned: int = 0) -> None:
+            first = sums.samples // BLOCK
+            for tally in run(run_block, tasks(chosen, stage, first, blocks)):
+                sums.add(tally)
+                if progress is not None:
+                    progress(sums.samples, max(planned, sums.samples))
+
+        chosen = method
+        if method == "auto":
+            chosen = "biased"
+            if start == "pristine":
+                look = Sums()
+                gather("plain", 0, 1, look)
+                if look.mean > PLAIN_SHARE:
+                    chosen = "plain"
+        pilot = Sums()
+        gather(chosen, 1, PILOT_BLOCKS, pilot)
+        # The final run is fresh and its size fixed by the pilot, so that stopping early at a
+        # lucky moment cannot narrow the interval. The pilot understates the variance of heavy
+        # weights; half as many samples again make up for it.
+        spread = pilot.relative_error if math.isfinite(pilot.relative_error) else 1.0
+        wanted = 1.5 * pilot.samples * (spread / target_relative_error) ** 2
+        limit = max(1, max_samples // BLOCK)
+        blocks = min(limit, max(PILOT_BLOCKS, math.ceil(wanted / BLOCK)))
+        sums = Sums()
+        gather(chosen, 2, blocks, sums, blocks * BLOCK)
+        while sums.relative_error > target_relative_error and sums.samples < limit * BLOCK:
+            more = min(sums.samples // BLOCK, limit - sums.samples // BLOCK)
+            gather(chosen, 2, more, sums, sums.samples + more * BLOCK)
+        share_good = 1.0
+        if start == "stationary":
+            busy = Sums()
+            gather("busy", 3, 2, busy)
+            share_good = _share_all_good(_engine(scheme, fleet, basic_unit), busy.mean, seed)
+
+    factor = 1.0
+    if unit in ("object", "fleet"):
+        factor = _unit_factor(scheme, fleet, unit, sums)
+    return _estimate(scheme, fleet, years, start, unit, chosen, sums, factor, share_good)
+
+
+def _share_all_good(engine: Engine, busy_hours: float, seed: int) -> float:
+    """Of a cycle all-good → busy → all-good, the share of time that is all good."""
+    random = np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(4, 0)))
+    paths = engine.pristine(BLOCK, np.full(BLOCK, 1.0), aged=random)
+    rates = engine.damage_rates(paths, engine.count(paths.condition)).sum(axis=0)
+    # Time to the first fault in equilibrium ages is close to exponential at the mean hazard.
+    good_hours = 1.0 / float(rates.mean())
+    return good_hours / (good_hours + busy_hours)
+
+
+def _unit_factor(scheme: Scheme, fleet: Fleet, unit: str, sums: Sums) -> float:
+    """Stripe losses → losses of a unit of many stripes, by what struck last: the simulated mix of
+    blows, with the sharing of each from the chain."""
+    count = fleet.stripes_per_object(scheme) if unit == "object" else fleet.stripes(scheme)
+    fluxes = {flux.blow: flux.any_rate(count) / flux.rate for flux in loss_fluxes(scheme, fleet)}
+    if not sums.by_blow:
+        return 1.0
+    scaled = math.fsum(weight * fluxes.get(blow, count) for blow, weight in sums.by_blow.items())
+    return scaled / math.fsum(sums.by_blow.values())
+
+
+def _estimate(scheme: Scheme, fleet: Fleet, years: float, start: str, unit: str, chosen: str,
+              sums: Sums, factor: float, share_good: float) -> Estimate:
+    mean = sums.mean * factor * share_good
+    if start == "stationary":
+        # The weights are losses per hour of all-good time.
+        mean *= years * HOURS_PER_YEAR
+    error = sums.relative_error
+    turned_into_rate = start == "stationary" or unit in ("object", "fleet")
+
+    def probability(value: float) -> float:
+        return -math.expm1(-value) if turned_into_rate else value
+
+    if sums.total > 0.0:
+        if chosen == "plain" and not turned_into_rate:
+            low, high = _wilson(sums.losses, sums.samples)
+        else:
+            low = probability(max(0.0, mean * (1.0 - Z95 * error)))
+            high = probability(mean * (1.0 + Z95 * error))
+    else:
+        # Nothing seen: the rule of three bounds plain sampling; biased weights bound nothing.
+        low, high = 0.0, (3.0 / sums.samples if chosen == "plain" else 1.0)
+    value = probability(mean)
+    names = {"stripe": f"one stripe of {scheme}", "disk_set": f"some block on {scheme.shards} "
+             f"disks under {scheme}", "object": f"one object under {scheme}",
+             "fleet": f"any stripe of the fleet under {scheme}"}
+    words = {"plain": "plain simulation", "biased": "simulation with balanced failure biasing "
+             "and forcing on busy periods"}
+    return Estimate(
+        probability=value,
+        log10_loss=math.log10(value) if value > 0.0 else -math.inf,
+        years=float(years),
+        of=names[unit],
+        faults=fleet.threats(),
+        start=start,
+        convention=f"{fleet.repair.mode} repair, mean {fleet.repair_hours(scheme):g} h",
+        method=f"{words[chosen]}, {sums.samples} samples",
+        sampling=Interval(low, min(1.0, high)),
+        inputs=_inputs_interval(scheme, fleet, unit, value),
+        relative_error=error,
+        effective_sample_size=sums.effective,
+        samples=sums.samples,
+    )
+
+
+def _inputs_interval(scheme: Scheme, fleet: Fleet, unit: str, value: float) -> Interval | None:
+    """The chain's spread over the uncertain inputs, laid around the simulated value."""
+    if not fleet.ranges:
+        return None
+    chain_unit = "object" if unit == "stripe" else unit
+    subject = fleet if unit != "stripe" else fleet.with_values({"object_bytes": None})
+    interval = input_interval(scheme, subject, chain_unit)
+    center = evaluate(scheme, subject).loss(chain_unit)
+    if center == 0.0:
+        return None
+    return Interval(min(1.0, interval.low / center * value),
+                    min(1.0, interval.high / center * value))
+
+
+def _wilson(hits: int, samples: int) -> tuple[float, float]:
+    """Wilson's interval of a binomial share."""
+    share = hits / samples
+    z2 = Z95**2
+    middle = (share + z2 / (2 * samples)) / (1 + z2 / samples)
+    half = Z95 / (1 + z2 / samples) * math.sqrt(
+        share * (1 - share) / samples + z2 / (4 * samples**2))
+    return middle - half, middle + half
