@@ -519,8 +519,8 @@ enum reed_status reed_shard_layout(uint32_t data_shards, uint32_t block_size, ui
     uint64_t last_row_data_size = row_count == 0 ? 0 : object_size - (row_count - 1) * row_size;
     uint64_t last_payload_size = last_row_data_size / data_shards +
                                  (last_row_data_size % data_shards != 0);
-    /* An object of at most 2^62 bytes makes a file of at most 2^62 (1 + 64 / 4096) + 512: the checks
-     * cannot fail, and the arithmetic stays checked if a limit ever moves. */
+    /* An object of at most 2^62 bytes makes a file of at most 2^62 (1 + 64 / 4096) + 512: these
+     * checks cannot fail, and the arithmetic stays checked if a limit ever moves. */
     uint64_t last_record_size = 0, full_records_size, footer_offset, file_size;
     if ((row_count > 0 && !u64_round_up(REED_BLOCK_HEADER_SIZE + last_payload_size,
                                         REED_BLOCK_ALIGNMENT, &last_record_size)) ||

@@ -7,9 +7,11 @@ summary says what this machine could not check.
 
 import atexit
 import functools
+import os
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,12 +49,14 @@ def core_objects(flags=OPTIMISED, compiler="cc"):
     """The object files of csrc/**/*.c for this compiler and these flags."""
     folder = Path(tempfile.mkdtemp(prefix="reed-core-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    objects = []
-    for source in sorted(C_CORE.rglob("*.c")):
+
+    def compile_one(source):
         target = folder / ("-".join(source.relative_to(C_CORE).parts) + ".o")
         _compile([compiler, *WARNINGS, *flags, *INCLUDES, "-c", source, "-o", target])
-        objects.append(target)
-    return tuple(objects)
+        return target
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return tuple(pool.map(compile_one, sorted(C_CORE.rglob("*.c"))))
 
 
 def build(names, folder, flags=OPTIMISED, compiler="cc"):
