@@ -31,6 +31,16 @@ _HOMES = {
     "UnsupportedKernel": "reed.errors",
     "CorruptShard": "reed.errors",
     "FormatError": "reed.errors",
+    "UnsupportedFormat": "reed.errors",
+    "NoShardsFound": "reed.errors",
+    "SeveralStripes": "reed.errors",
+    "ConflictingShards": "reed.errors",
+    "ObjectSizeUnknown": "reed.errors",
+    "BeyondRepair": "reed.errors",
+    "DigestMismatch": "reed.errors",
+    "ReadBackMismatch": "reed.errors",
+    "TargetExists": "reed.errors",
+    "Cancelled": "reed.errors",
 }
 
 __all__ = ["__version__", *_HOMES]

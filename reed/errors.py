@@ -56,12 +56,101 @@ class TooComplex(ReedError):
 
 
 class FormatError(ReedError):
-    """Bytes are not what FORMAT.md says. Attribute: ``path`` when a file is concerned."""
+    """Bytes are not what FORMAT.md says.
+
+    Attributes: ``path`` when a file is concerned; ``field`` (its name in FORMAT.md), ``value``,
+    ``minimum`` and ``maximum`` when one field is to blame.
+    """
+
+    def __init__(self, message, path=None, field=None, value=None, minimum=None, maximum=None):
+        super().__init__(message)
+        self.path = path
+        self.field = field
+        self.value = value
+        self.minimum = minimum
+        self.maximum = maximum
+
+
+class CorruptShard(FormatError):
+    """A checksum does not match: the bytes are damaged."""
+
+
+class UnsupportedFormat(FormatError):
+    """Written by a newer version: a major version, a feature or a number that is not known here."""
+
+
+class NoShardsFound(FormatError):
+    """Nothing among the given paths is a shard. Attribute: ``skipped``, why each file is not."""
+
+    def __init__(self, message, skipped=()):
+        super().__init__(message)
+        self.skipped = tuple(skipped)
+
+
+class SeveralStripes(InvalidParameter):
+    """The given shards belong to more than one object and none was chosen.
+
+    Attribute: ``stripe_ids``, mapping from hexadecimal id to the number of files that hold it.
+    """
+
+    def __init__(self, message, stripe_ids=None):
+        super().__init__(message)
+        self.stripe_ids = dict(stripe_ids or {})
+
+
+class ConflictingShards(FormatError):
+    """Shards with one stripe id contradict each other although their checksums are right.
+
+    Attributes: ``field``, ``path``.
+    """
+
+
+class ObjectSizeUnknown(FormatError):
+    """No footer and no block of the last row is readable, so the object's length is lost."""
+
+
+class BeyondRepair(TooFewShards):
+    """Some rows have fewer good blocks than the code needs.
+
+    Attributes: ``rows``, half-open ranges of row numbers; ``needed``; ``available``, the fewest
+    good blocks in any row; ``missing``, the shard indices without any good block; ``unknown``,
+    True when blocks that are unreadable now could still make up for it.
+    """
+
+    def __init__(self, message, needed=None, available=None, missing=(), rows=(), unknown=False):
+        super().__init__(message, needed, available, missing)
+        self.rows = tuple(rows)
+        self.unknown = unknown
+
+
+class DigestMismatch(CorruptShard):
+    """Every block is right and the whole is not. Attributes: ``expected``, ``actual`` (hex)."""
+
+    def __init__(self, message, expected=None, actual=None):
+        super().__init__(message)
+        self.expected = expected
+        self.actual = actual
+
+
+class ReadBackMismatch(ReedError):
+    """The medium does not give back what was written. Attributes: ``path``, ``offset`` (bytes)."""
+
+    def __init__(self, message, path=None, offset=None):
+        super().__init__(message)
+        self.path = path
+        self.offset = offset
+
+
+class TargetExists(ReedError, FileExistsError):
+    """A file stands where the result should go, and overwriting was not asked for.
+
+    Attribute: ``path``.
+    """
 
     def __init__(self, message, path=None):
         super().__init__(message)
         self.path = path
 
 
-class CorruptShard(FormatError):
-    """A checksum does not match: the bytes are damaged."""
+class Cancelled(ReedError):
+    """The caller's ``cancel`` said so; nothing was published."""
