@@ -1,0 +1,891 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: freethreading_compatible=True, embedsignature=True
+"""The only door from Python to the C core.
+
+Buffers are taken from Python, checked, and handed to one C call with the GIL released; statuses
+become exceptions. Nothing is computed here. What the arguments mean stands on each method.
+"""
+
+from cpython.buffer cimport (
+    Py_buffer, PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release,
+    PyObject_CheckBuffer, PyObject_GetBuffer,
+)
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy, memset, strcmp
+
+from reed cimport creed
+from reed.creed cimport (
+    REED_GENERATOR_EXPLICIT, REED_MISMATCH, REED_OK, REED_SHARDS_MAX, reed_code, reed_kernel,
+    reed_plan, reed_status,
+)
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy
+
+from reed import errors
+
+cdef object empty = numpy.empty
+cdef object uint8 = numpy.dtype(numpy.uint8)
+
+cdef enum:
+    # Sizes the C arrays below; checked against the header when the module is imported.
+    SHARDS_MAX = 256
+    SHARD_BITMAP_SIZE = 32
+    # Plans kept per code, one for each pattern of losses: at most this many, and at most this many
+    # bytes of coefficients; the oldest goes first.
+    PLAN_COUNT_MAX = 256
+    PLAN_BYTES_MAX = 33554432
+    # Columns that are worth a thread of their own, and the multiple at which columns are split.
+    THREAD_COLUMNS_MIN = 4096
+    THREAD_COLUMNS_STEP = 64
+
+if <int>SHARDS_MAX != <int>REED_SHARDS_MAX:
+    raise ImportError(f"built for {SHARDS_MAX} shards, reed.h says {REED_SHARDS_MAX}")
+
+
+# ---- statuses ------------------------------------------------------------------------------------
+
+cdef dict _EXCEPTIONS = {
+    <int>creed.REED_INVALID_PARAMETER: errors.InvalidParameter,
+    <int>creed.REED_OUT_OF_MEMORY: MemoryError,
+    <int>creed.REED_TOO_FEW_SHARDS: errors.TooFewShards,
+    <int>creed.REED_NOT_MDS: errors.NotMDS,
+    <int>creed.REED_SINGULAR: errors.SingularPattern,
+    <int>creed.REED_UNKNOWN_KERNEL: errors.UnsupportedKernel,
+    <int>creed.REED_UNSUPPORTED_KERNEL: errors.UnsupportedKernel,
+    <int>creed.REED_UNKNOWN_GENERATOR: errors.InvalidParameter,
+    <int>creed.REED_AMBIGUOUS: errors.AmbiguousCorruption,
+    <int>creed.REED_TOO_COMPLEX: errors.TooComplex,
+}
+
+
+cdef int _check(reed_status status, str context) except -1:
+    """Raise the exception that stands for a status; `context` names the values."""
+    if status == REED_OK:
+        return 0
+    message = creed.reed_status_message(status).decode()
+    raise _EXCEPTIONS.get(<int>status, errors.ReedError)(f"{context}: {message}")
+
+
+# ---- kernels -------------------------------------------------------------------------------------
+
+cdef const reed_kernel *find_kernel(object name) except NULL:
+    """The kernel of this name; None: REED_KERNEL in the environment, else the fastest."""
+    cdef const reed_kernel *kernel = NULL
+    cdef bytes wanted
+    cdef reed_status status
+    if name is not None and not isinstance(name, str):
+        raise errors.InvalidParameter(f"kernel must be a name, not {name!r}")
+    wanted = (name or "").encode()
+    status = creed.reed_kernel_find(wanted, &kernel)
+    if status != REED_OK:
+        if not name:
+            import os
+            name = f"{os.environ.get('REED_KERNEL')} (from REED_KERNEL)"
+        _check(status, f"kernel {name}; this machine runs {', '.join(kernels())}")
+    return kernel
+
+
+def kernels():
+    """Names of the kernels that this machine can run, the preferred one first."""
+    return [name for name, supported in all_kernels().items() if supported]
+
+
+def all_kernels():
+    """Every kernel that is compiled in, mapped to whether this machine can run it."""
+    cdef const reed_kernel *kernel
+    found = {}
+    for position in range(1 << 8):
+        kernel = creed.reed_kernel_at(position)
+        if kernel == NULL:
+            break
+        found[creed.reed_kernel_name(kernel).decode()] = bool(
+            creed.reed_kernel_is_supported(kernel))
+    return found
+
+
+def generators():
+    """Names of the generators that need no matrix of the caller's."""
+    names = []
+    for number in range(1, <int>REED_GENERATOR_EXPLICIT):
+        name = creed.reed_generator_name(<creed.reed_generator>number)
+        if name == NULL:
+            break
+        names.append(name.decode())
+    return names
+
+
+# What crc32c uses: chosen once, so that REED_KERNEL has the meaning it has for codes.
+cdef const reed_kernel *default_kernel = find_kernel(None)
+
+
+# ---- checksums -----------------------------------------------------------------------------------
+
+def crc32c(buffer, uint32_t value=0, kernel=None):
+    """CRC32C (Castagnoli) of a contiguous buffer that continues data whose CRC32C is `value`."""
+    cdef Py_buffer view
+    cdef const reed_kernel *chosen = default_kernel if kernel is None else find_kernel(kernel)
+    PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
+    try:
+        with nogil:
+            value = creed.reed_kernel_crc32c(chosen, value, view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+    return value
+
+
+def crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t size_b):
+    """CRC32C of a||b from crc32c(a), crc32c(b) and the size of b in bytes."""
+    return creed.reed_crc32c_combine(crc_a, crc_b, size_b)
+
+
+# ---- buffers -------------------------------------------------------------------------------------
+
+cdef struct Rows:
+    # Equally long byte rows of Python buffers, exported for as long as the call runs.
+    uint32_t count
+    uint32_t view_count
+    Py_ssize_t size                    # bytes in every row; -1 while none is known
+    Py_buffer views[SHARDS_MAX]
+    uint8_t *pointers[SHARDS_MAX]
+
+
+cdef inline void rows_begin(Rows *rows) noexcept:
+    rows.count = 0
+    rows.view_count = 0
+    rows.size = -1
+
+
+cdef inline void rows_release(Rows *rows) noexcept:
+    cdef uint32_t i
+    for i in range(rows.view_count):
+        PyBuffer_Release(&rows.views[i])
+
+
+cdef Py_buffer *rows_export(Rows *rows, object buffer, bint writable, str what) except NULL:
+    """Export `buffer` into the next view; only unsigned bytes are taken, and never copied."""
+    cdef Py_buffer *view = &rows.views[rows.view_count]
+    cdef int flags = PyBUF_FORMAT | PyBUF_STRIDES | (PyBUF_WRITABLE if writable else 0)
+    if not PyObject_CheckBuffer(buffer):
+        raise errors.InvalidParameter(
+            f"{what} must be a buffer of bytes, not {type(buffer).__name__}")
+    try:
+        PyObject_GetBuffer(buffer, view, flags)
+    except (BufferError, ValueError) as error:
+        raise errors.InvalidParameter(f"{what} cannot be used in place: {error}") from None
+    rows.view_count += 1
+    if view.itemsize != 1 or (view.format != NULL and strcmp(view.format, b"B") != 0):
+        found = view.format.decode() if view.format != NULL else "?"
+        raise errors.InvalidParameter(
+            f"{what} must hold unsigned bytes (format 'B'), not format {found!r} with items of "
+            f"{view.itemsize} bytes")
+    return view
+
+
+cdef int rows_size(Rows *rows, Py_ssize_t size, Py_ssize_t stride, str what) except -1:
+    if stride != 1 and size > 1:
+        raise errors.InvalidParameter(
+            f"{what} must have unit column stride, not {stride}; pass a contiguous copy")
+    if rows.size < 0:
+        rows.size = size
+    elif rows.size != size:
+        raise errors.ShardSizeMismatch(
+            f"{what} has {size} bytes where {rows.size} are needed", expected=rows.size,
+            actual=size)
+    return 0
+
+
+cdef int rows_add(Rows *rows, object buffer, bint writable, str what) except -1:
+    """Append one one-dimensional buffer as the next row."""
+    cdef Py_buffer *view = rows_export(rows, buffer, writable, what)
+    if view.ndim != 1:
+        raise errors.InvalidParameter(f"{what} must have 1 dimension, not {view.ndim}")
+    rows_size(rows, view.shape[0], view.strides[0], what)
+    rows.pointers[rows.count] = <uint8_t *>view.buf
+    rows.count += 1
+    return 0
+
+
+cdef int rows_take(Rows *rows, object data, uint32_t count, bint writable, str what) except -1:
+    """Take `count` rows: a two-dimensional array, or a sequence of buffers; where count is 1, a
+    single buffer too. `rows.size`, when set, is the length that is needed."""
+    cdef Py_buffer *view
+    cdef uint32_t i
+    if not PyObject_CheckBuffer(data):
+        if not isinstance(data, (list, tuple)):
+            raise errors.InvalidParameter(
+                f"{what} must be a 2-D array of bytes or a list of buffers, not "
+                f"{type(data).__name__}")
+        if len(data) != count:
+            raise errors.InvalidParameter(f"{what} must have {count} rows, not {len(data)}")
+        for item in data:
+            rows_add(rows, item, writable, what)
+        return 0
+    view = rows_export(rows, data, writable, what)
+    if view.ndim == 1 and count == 1:
+        rows_size(rows, view.shape[0], view.strides[0], what)
+        rows.pointers[0] = <uint8_t *>view.buf
+    else:
+        if view.ndim != 2:
+            raise errors.InvalidParameter(f"{what} must have 2 dimensions, not {view.ndim}")
+        if view.shape[0] != count:
+            raise errors.InvalidParameter(f"{what} must have {count} rows, not {view.shape[0]}")
+        rows_size(rows, view.shape[1], view.strides[1], what)
+        for i in range(count):
+            rows.pointers[i] = <uint8_t *>view.buf + <Py_ssize_t>i * view.strides[0]
+    rows.count = count
+    return 0
+
+
+cdef inline bint overlaps(const uint8_t *a, const uint8_t *b, Py_ssize_t a_size,
+                          Py_ssize_t b_size) noexcept nogil:
+    return <uintptr_t>a < <uintptr_t>b + b_size and <uintptr_t>b < <uintptr_t>a + a_size
+
+
+cdef int refuse_overlap(Rows *sources, Rows *targets, Py_ssize_t target_offset,
+                        Py_ssize_t target_size) except -1:
+    """Targets may alias neither sources nor each other."""
+    cdef uint32_t s, t, other
+    cdef const uint8_t *target
+    if target_size <= 0 or sources.size <= 0:
+        return 0
+    for t in range(targets.count):
+        target = targets.pointers[t] + target_offset
+        for s in range(sources.count):
+            if overlaps(target, sources.pointers[s], target_size, sources.size):
+                raise errors.InvalidParameter(f"output {t} overlaps input {s} in memory")
+        for other in range(t):
+            if overlaps(target, targets.pointers[other] + target_offset, target_size, target_size):
+                raise errors.InvalidParameter(f"outputs {other} and {t} overlap in memory")
+    return 0
+
+
+# ---- plans ---------------------------------------------------------------------------------------
+
+cdef class Plan:
+    """Owns one C plan."""
+    cdef reed_plan *plan
+
+    def __dealloc__(self):
+        creed.reed_plan_destroy(self.plan)
+
+
+cdef class _Columns:
+    """One range of columns of one plan, as a task for a thread. The pointers belong to the caller,
+    who waits for the task."""
+    cdef const reed_plan *plan
+    cdef const uint8_t *const *sources
+    cdef uint8_t *const *targets
+    cdef size_t begin, end
+    cdef reed_status status
+
+    def __call__(self):
+        with nogil:
+            self.status = creed.reed_plan_apply(self.plan, self.sources, self.targets, self.begin,
+                                                self.end, NULL)
+
+
+cdef dict _pools = {}
+
+
+cdef object _pool(int threads):
+    """The shared pool for calls with this many threads; the caller's thread is one of them."""
+    pool = _pools.get(threads)
+    if pool is None:
+        pool = _pools.setdefault(threads, ThreadPoolExecutor(threads - 1, "reed"))
+    return pool
+
+
+cdef int apply_plan(const reed_plan *plan, const uint8_t *const *sources, uint8_t *const *targets,
+                    Py_ssize_t size, int threads) except -1:
+    """Columns [0, size), in as many column ranges as threads where that is worth while."""
+    cdef reed_status status
+    cdef _Columns task
+    cdef size_t step, begin
+    if threads < 1:
+        raise errors.InvalidParameter(f"threads must be at least 1, not {threads}")
+    threads = min(threads, size // THREAD_COLUMNS_MIN)
+    if threads <= 1:
+        with nogil:
+            status = creed.reed_plan_apply(plan, sources, targets, 0, size, NULL)
+        return _check(status, "apply")
+    step = (size // threads + THREAD_COLUMNS_STEP) // THREAD_COLUMNS_STEP * THREAD_COLUMNS_STEP
+    tasks = []
+    for begin in range(0, size, step):
+        task = _Columns()
+        task.plan, task.sources, task.targets = plan, sources, targets
+        task.begin, task.end = begin, min(begin + step, <size_t>size)
+        tasks.append(task)
+    pool = _pool(threads)
+    futures = [pool.submit(task) for task in tasks[1:]]
+    tasks[0]()
+    for future in futures:
+        future.result()
+    for task in tasks:
+        _check(task.status, "apply")
+    return 0
+
+
+# ---- codes ---------------------------------------------------------------------------------------
+
+cdef class Code:
+    """An immutable erasure code; ``ReedSolomon`` and ``Replication`` are its public faces.
+
+    Shards are numbered 0 to ``data_shards + parity_shards - 1``, data first. A shard is a row of
+    bytes; all shards of a stripe have the same size, from 0 up. Buffers are anything that exports
+    unsigned bytes with unit column stride: bytes, bytearray, memoryview, mmap, NumPy arrays.
+    Nothing is copied and no output may overlap an input. Methods release the GIL and may be called
+    from any number of threads at once.
+    """
+    cdef reed_code *code
+    cdef Plan encode_plan        # None: the shape is for decoding only
+    cdef dict plans              # pattern of losses -> Plan, oldest first
+    cdef size_t plan_bytes
+    cdef readonly int data_shards
+    cdef readonly int parity_shards
+    cdef readonly str generator
+    cdef readonly bint decode_only
+
+    def __cinit__(self, data_shards, parity_shards, str generator, matrix=None, kernel=None,
+                  bint decode_only=False):
+        cdef creed.reed_code_options options
+        cdef Rows rows
+        cdef Plan plan = Plan()
+        cdef bytes name
+        for what, value, least in (("data_shards", data_shards, 1),
+                                   ("parity_shards", parity_shards, 0)):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise errors.InvalidParameter(f"{what} must be an int, not {value!r}")
+            if not least <= value <= REED_SHARDS_MAX:
+                raise errors.InvalidParameter(
+                    f"{what} must be {least} to {REED_SHARDS_MAX}, not {value}")
+        if data_shards + parity_shards > REED_SHARDS_MAX:
+            raise errors.InvalidParameter(
+                f"data_shards + parity_shards must be at most {REED_SHARDS_MAX}, not "
+                f"{data_shards} + {parity_shards}")
+        memset(&options, 0, sizeof(options))
+        options.struct_size = sizeof(options)
+        options.data_shards = data_shards
+        options.parity_shards = parity_shards
+        options.flags = creed.REED_ALLOW_NON_MDS if decode_only else 0
+        name = generator.encode()
+        if creed.reed_generator_find(name, &options.generator) != REED_OK:
+            raise errors.InvalidParameter(
+                f"generator {generator!r} is unknown; there are {', '.join(generators())}")
+        options.kernel = find_kernel(kernel)
+        rows_begin(&rows)
+        try:
+            if matrix is not None:
+                rows.size = data_shards
+                rows_take(&rows, matrix, parity_shards, False, "the generator matrix")
+                packed = b"".join(PyBytes_FromStringAndSize(<char *>rows.pointers[i], data_shards)
+                                  for i in range(parity_shards))
+                options.matrix = <const uint8_t *><char *>packed
+            _check(creed.reed_code_create(&options, &self.code),
+                   f"{generator} {data_shards}+{parity_shards}")
+        finally:
+            rows_release(&rows)
+        self.data_shards = data_shards
+        self.parity_shards = parity_shards
+        self.generator = generator
+        self.decode_only = decode_only
+        self.plans = {}
+        status = creed.reed_plan_create_encode(self.code, &plan.plan)
+        if status != creed.REED_NOT_MDS:
+            _check(status, "encode")
+            self.encode_plan = plan
+
+    def __dealloc__(self):
+        creed.reed_code_destroy(self.code)
+
+    @property
+    def kernel(self):
+        """Name of the kernel that does the arithmetic."""
+        return creed.reed_kernel_name(creed.reed_code_kernel(self.code)).decode()
+
+    @property
+    def generator_matrix(self):
+        """The (data_shards + parity_shards, data_shards) uint8 matrix whose product with the data
+        rows gives the shards; the identity on top. Read-only."""
+        matrix = empty((self.data_shards + self.parity_shards, self.data_shards), uint8)
+        cdef uint8_t[:, ::1] rows = matrix
+        cdef uint32_t i
+        for i in range(rows.shape[0]):
+            _check(creed.reed_code_row(self.code, i, &rows[i, 0]), "generator_matrix")
+        matrix.flags.writeable = False
+        return matrix
+
+    @property
+    def matrix_crc32c(self):
+        """CRC32C of the parity rows of the generator matrix: what a shard file records."""
+        return creed.reed_code_matrix_crc32c(self.code)
+
+    # -- patterns --
+
+    cdef int mark(self, object index, bint *marks) except -1:
+        """Mark one shard index of a caller; refuses what is no index."""
+        cdef Py_ssize_t i
+        try:
+            i = index
+        except (TypeError, OverflowError):
+            raise errors.InvalidParameter(f"shard index must be an int, not {index!r}") from None
+        if i < 0 or i >= self.data_shards + self.parity_shards:
+            raise errors.InvalidParameter(
+                f"shard index must be 0 to {self.data_shards + self.parity_shards - 1}, not {i}")
+        marks[i] = True
+        return 0
+
+    cdef dict given(self, object shards, bint *marks):
+        """The caller's shards as a dict, with their indices marked."""
+        memset(marks, 0, SHARDS_MAX * sizeof(bint))
+        if not isinstance(shards, dict):
+            if not hasattr(shards, "keys"):
+                raise errors.InvalidParameter(
+                    "shards must map shard indices to buffers, as {0: s0, 3: s3}, not be a "
+                    f"{type(shards).__name__}")
+            shards = dict(shards)
+        for index in shards:
+            self.mark(index, marks)
+        return shards
+
+    cdef object too_few(self, str what, int needed, bint *marks, bint *also_missing):
+        cdef int i, available = 0
+        missing = []
+        for i in range(self.data_shards + self.parity_shards):
+            if marks[i] and not (also_missing != NULL and also_missing[i]):
+                available += 1
+            else:
+                missing.append(i)
+        return errors.TooFewShards(
+            f"{what} needs {needed} shards and {available} are given; missing: {missing}",
+            needed=needed, available=available, missing=missing)
+
+    cdef Plan reconstruct_plan(self, bint *available, bint *wanted):
+        """The cached plan that makes the wanted shards (ascending) from the available ones."""
+        cdef uint8_t key[2 * SHARD_BITMAP_SIZE]
+        cdef uint32_t available_list[SHARDS_MAX]
+        cdef uint32_t wanted_list[SHARDS_MAX]
+        cdef size_t available_count = 0, wanted_count = 0
+        cdef int i, usable = 0
+        cdef Plan plan
+        cdef reed_status status
+        memset(key, 0, sizeof(key))
+        for i in range(self.data_shards + self.parity_shards):
+            if available[i]:
+                key[i // 8] |= 1 << (i % 8)
+                available_list[available_count] = i
+                available_count += 1
+                usable += not wanted[i]
+            if wanted[i]:
+                key[SHARD_BITMAP_SIZE + i // 8] |= 1 << (i % 8)
+                wanted_list[wanted_count] = i
+                wanted_count += 1
+        name = PyBytes_FromStringAndSize(<char *>key, sizeof(key))
+        found = self.plans.get(name)
+        if found is not None:
+            return <Plan>found
+        if usable < self.data_shards:
+            raise self.too_few("reconstruction", self.data_shards, available, wanted)
+        plan = Plan()
+        with nogil:
+            status = creed.reed_plan_create_reconstruct(self.code, available_list, available_count,
+                                                        wanted_list, wanted_count, &plan.plan)
+        _check(status, f"{self.generator} {self.data_shards}+{self.parity_shards}")
+        return self.keep(name, plan)
+
+    cdef Plan keep(self, bytes name, Plan plan):
+        """Cache a plan, and let the oldest go while there are too many."""
+        cdef size_t size = creed.reed_plan_memory_size(plan.plan)
+        self.plans[name] = plan
+        self.plan_bytes += size
+        while len(self.plans) > PLAN_COUNT_MAX or (
+                self.plan_bytes > PLAN_BYTES_MAX and len(self.plans) > 1):
+            try:
+                oldest = self.plans.pop(next(iter(self.plans)))
+            except (KeyError, RuntimeError):  # another thread was at it: the bound is held there
+                break
+            self.plan_bytes -= creed.reed_plan_memory_size((<Plan>oldest).plan)
+        return plan
+
+    cdef int take_sources(self, Rows *rows, const reed_plan *plan, dict shards) except -1:
+        cdef uint32_t s
+        for s in range(creed.reed_plan_source_count(plan)):
+            self.take_shard(rows, creed.reed_plan_source(plan, s), shards)
+        return 0
+
+    cdef int take_shard(self, Rows *rows, uint32_t index, dict shards) except -1:
+        rows_add(rows, shards[index], False, "shard")
+        return 0
+
+    # -- operations --
+
+    def encode(self, data, out=None, int threads=1):
+        """Compute the parity shards.
+
+        :param data: a (data_shards, n) uint8 array or data_shards buffers of n bytes.
+        :param out: where to write: a (parity_shards, n) array or parity_shards writable buffers of
+            n bytes; a new array by default. It must not overlap the data.
+        :param threads: over how many threads to split the columns.
+        :return: the (parity_shards, n) array, or `out`.
+        :raises InvalidParameter, ShardSizeMismatch: the rows do not fit; nothing was written.
+        :raises NotMDS: the code was made with ``decode_only=True``.
+        """
+        cdef Rows sources, targets
+        if self.encode_plan is None:
+            raise errors.NotMDS(
+                f"{self.generator} {self.data_shards}+{self.parity_shards} would lose data; "
+                "decode_only=True reads old data only")
+        rows_begin(&sources)
+        rows_begin(&targets)
+        try:
+            rows_take(&sources, data, self.data_shards, False, "data")
+            if out is None:
+                out = empty((self.parity_shards, sources.size), uint8)
+                rows_take(&targets, out, self.parity_shards, True, "out")
+            else:
+                targets.size = sources.size
+                rows_take(&targets, out, self.parity_shards, True, "out")
+                refuse_overlap(&sources, &targets, 0, targets.size)
+            apply_plan(self.encode_plan.plan, <const uint8_t *const *>sources.pointers,
+                       targets.pointers, sources.size, threads)
+        finally:
+            rows_release(&sources)
+            rows_release(&targets)
+        return out
+
+    def reconstruct(self, shards, wanted=None, out=None, int threads=1):
+        """Compute shards from others.
+
+        The data_shards lowest given indices that are not wanted are used and the rest is ignored.
+        Bare buffers carry no checksum: the bytes given are trusted, and a wrong one among those
+        used gives wrong results; see `verify` and `locate`.
+
+        :param shards: mapping shard index -> buffer of n bytes.
+        :param wanted: shard indices to compute; by default all that are not given. A wanted index
+            that was given is recomputed without it.
+        :param out: mapping wanted index -> writable buffer of n bytes; new arrays by default.
+        :param threads: over how many threads to split the columns.
+        :return: {index: uint8 array of n bytes}, or the buffers of `out`.
+        :raises TooFewShards: fewer than data_shards usable shards (needed, available, missing).
+        :raises SingularPattern: with a code that is not MDS only.
+        """
+        cdef bint available[SHARDS_MAX]
+        cdef bint targeted[SHARDS_MAX]
+        cdef Rows sources, targets
+        cdef Plan plan
+        cdef int i
+        cdef uint32_t t
+        given = self.given(shards, available)
+        memset(targeted, 0, sizeof(targeted))
+        if wanted is None:
+            for i in range(self.data_shards + self.parity_shards):
+                targeted[i] = not available[i]
+        else:
+            for index in wanted:
+                self.mark(index, targeted)
+        plan = self.reconstruct_plan(available, targeted)
+        rows_begin(&sources)
+        rows_begin(&targets)
+        try:
+            self.take_sources(&sources, plan.plan, given)
+            indices = [creed.reed_plan_target(plan.plan, t)
+                       for t in range(creed.reed_plan_target_count(plan.plan))]
+            if sources.size < 0:  # nothing is wanted, or only zero rows of a sparse matrix
+                for index in given:
+                    self.take_shard(&sources, index, given)
+                    break
+            if out is None:
+                block = empty((len(indices), sources.size), uint8)
+                rows_take(&targets, block, len(indices), True, "out")
+                result = dict(zip(indices, block))
+            else:
+                targets.size = sources.size
+                result = {}
+                for index in indices:
+                    if index not in out:
+                        raise errors.InvalidParameter(f"out has no buffer for shard {index}")
+                    result[index] = out[index]
+                    rows_add(&targets, out[index], True, f"out[{index}]")
+                refuse_overlap(&sources, &targets, 0, targets.size)
+            apply_plan(plan.plan, <const uint8_t *const *>sources.pointers, targets.pointers,
+                       sources.size, threads)
+        finally:
+            rows_release(&sources)
+            rows_release(&targets)
+        return result
+
+    def decode(self, shards, wanted=None, columns=None, out=None, int threads=1):
+        """Get the data rows back.
+
+        Rows that are given are copied; missing ones are computed from the data_shards lowest given
+        shards. Bare buffers carry no checksum: the bytes given are trusted; see `verify`.
+
+        :param shards: mapping shard index -> buffer of n bytes.
+        :param wanted: data rows to return, in this order; all by default.
+        :param columns: slice of byte positions (step 1) to return; all by default. Only these
+            columns of the shards are read.
+        :param out: (len(wanted), columns) array, or as many writable buffers.
+        :param threads: over how many threads to split the columns.
+        :return: the (len(wanted), columns) uint8 array, or `out`.
+        :raises TooFewShards: a missing row is wanted and fewer than data_shards are given.
+        """
+        cdef bint available[SHARDS_MAX]
+        cdef bint computed[SHARDS_MAX]
+        cdef int position_of[SHARDS_MAX]
+        cdef Rows sources, copies, targets
+        cdef const uint8_t *from_column[SHARDS_MAX]
+        cdef uint8_t *to_row[SHARDS_MAX]
+        cdef Py_ssize_t begin, end, size = 0
+        cdef Plan plan = None
+        cdef uint32_t i
+        cdef int row, row_count = 0
+        cdef bint is_missing = False
+        given = self.given(shards, available)
+        memset(computed, 0, sizeof(computed))
+        for row in range(SHARDS_MAX):
+            position_of[row] = -1
+        for index in range(self.data_shards) if wanted is None else wanted:
+            if not isinstance(index, int) or not 0 <= index < self.data_shards:
+                raise errors.InvalidParameter(
+                    f"wanted rows must be 0 to {self.data_shards - 1}, not {index!r}")
+            row = index
+            if position_of[row] >= 0:
+                raise errors.InvalidParameter(f"row {row} is wanted twice")
+            position_of[row] = row_count
+            row_count += 1
+            if not available[row]:
+                computed[row] = is_missing = True
+        if is_missing:
+            plan = self.reconstruct_plan(available, computed)
+        rows_begin(&sources)
+        rows_begin(&copies)
+        rows_begin(&targets)
+        try:
+            if plan is not None:
+                self.take_sources(&sources, plan.plan, given)
+                copies.size = sources.size
+            for row in range(self.data_shards):
+                if position_of[row] >= 0 and available[row]:
+                    self.take_shard(&copies, row, given)
+            size = max(copies.size, 0)
+            column_range(columns, size, &begin, &end)
+            if out is None:
+                out = empty((row_count, end - begin), uint8)
+                rows_take(&targets, out, row_count, True, "out")
+            else:
+                targets.size = end - begin
+                rows_take(&targets, out, row_count, True, "out")
+                refuse_overlap(&sources, &targets, 0, targets.size)
+                refuse_overlap(&copies, &targets, 0, targets.size)
+            i = 0
+            for row in range(self.data_shards):
+                if position_of[row] >= 0 and available[row]:
+                    memcpy(targets.pointers[position_of[row]], copies.pointers[i] + begin,
+                           end - begin)
+                    i += 1
+            if plan is not None:
+                for i in range(sources.count):
+                    from_column[i] = sources.pointers[i] + begin
+                for i in range(creed.reed_plan_target_count(plan.plan)):
+                    to_row[i] = targets.pointers[
+                        position_of[creed.reed_plan_target(plan.plan, i)]]
+                apply_plan(plan.plan, from_column, to_row, end - begin, threads)
+        finally:
+            rows_release(&sources)
+            rows_release(&copies)
+            rows_release(&targets)
+        return out
+
+    def verify(self, shards):
+        """Whether the given shards agree with each other.
+
+        True when they are shards of one stripe. False says that at least one is wrong, not which:
+        see `locate`. With as many wrong shards as there are spare ones the answer can be wrong.
+
+        :param shards: mapping shard index -> buffer of n bytes; at least data_shards + 1.
+        :raises TooFewShards: there is nothing to agree with (needed=data_shards + 1).
+        """
+        cdef bint available[SHARDS_MAX]
+        cdef bint compared[SHARDS_MAX]
+        cdef Rows sources, targets
+        cdef Plan plan
+        cdef int i, source_count = 0
+        cdef reed_status status
+        cdef void *scratch
+        given = self.given(shards, available)
+        if len(given) <= self.data_shards:
+            raise self.too_few("verify", self.data_shards + 1, available, NULL)
+        memset(compared, 0, sizeof(compared))
+        for i in range(self.data_shards + self.parity_shards):
+            if available[i]:
+                if source_count == self.data_shards:
+                    available[i] = False
+                    compared[i] = True
+                else:
+                    source_count += 1
+        plan = self.reconstruct_plan(available, compared)
+        scratch = PyMem_RawMalloc(creed.reed_plan_compare_scratch_size(plan.plan))
+        if scratch == NULL:
+            raise MemoryError
+        rows_begin(&sources)
+        rows_begin(&targets)
+        try:
+            self.take_sources(&sources, plan.plan, given)
+            targets.size = sources.size
+            for i in range(self.data_shards + self.parity_shards):
+                if compared[i]:
+                    self.take_shard(&targets, i, given)
+            with nogil:
+                status = creed.reed_plan_compare(
+                    plan.plan, <const uint8_t *const *>sources.pointers,
+                    <const uint8_t *const *>targets.pointers, 0, targets.size, scratch, NULL)
+        finally:
+            rows_release(&sources)
+            rows_release(&targets)
+            PyMem_RawFree(scratch)
+        if status == REED_MISMATCH:
+            return False
+        _check(status, "verify")
+        return True
+
+    def locate(self, shards):
+        """Find the wrong shards among the given ones.
+
+        With g shards given, up to t = (g - data_shards) // 2 wrong shards in each byte column can
+        be located. If no column has more, the result is exactly the set of shards that are wrong
+        anywhere; over all columns that may be more than t. A column beyond the bound raises
+        AmbiguousCorruption, or goes to a wrong answer with a probability of about
+        sum(C(g, i) 255**i for i <= t) / 256**(g - data_shards): 0.14 % for all shards of 10+4.
+
+        :param shards: mapping shard index -> buffer of n bytes; at least data_shards + 1.
+        :return: the sorted list of wrong shard indices; [] where all agree.
+        :raises TooFewShards: there is nothing to agree with (needed=data_shards + 1).
+        :raises AmbiguousCorruption: too many wrong shards in a column (column).
+        :raises TooComplex: isal-vand and explicit codes of a shape that takes too many trials.
+        """
+        cdef bint available[SHARDS_MAX]
+        cdef uint32_t indices[SHARDS_MAX]
+        cdef uint32_t wrong[SHARDS_MAX]
+        cdef size_t wrong_count = 0, column = 0, given_count = 0
+        cdef Rows rows
+        cdef reed_status status
+        cdef uint32_t i
+        given = self.given(shards, available)
+        if len(given) <= self.data_shards:
+            raise self.too_few("locate", self.data_shards + 1, available, NULL)
+        rows_begin(&rows)
+        try:
+            for i in range(<uint32_t>(self.data_shards + self.parity_shards)):
+                if available[i]:
+                    self.take_shard(&rows, i, given)
+                    indices[given_count] = i
+                    given_count += 1
+            with nogil:
+                status = creed.reed_locate(
+                    self.code, indices, given_count, <const uint8_t *const *>rows.pointers,
+                    rows.size, wrong, &wrong_count, &column)
+        finally:
+            rows_release(&rows)
+        if status == creed.REED_AMBIGUOUS:
+            raise errors.AmbiguousCorruption(
+                f"column {column}: more than {(given_count - self.data_shards) // 2} of "
+                f"{given_count} shards are wrong", column=column)
+        _check(status, "locate")
+        return [wrong[i] for i in range(wrong_count)]
+
+    def update(self, parity, shard_index, old, new, Py_ssize_t offset=0):
+        """Apply the change of a part of one data shard to the parity shards, in place.
+
+        :param parity: a (parity_shards, n) array, a list of parity_shards buffers, or a mapping
+            shard index -> buffer for some of them.
+        :param shard_index: the data shard that changes.
+        :param old: its bytes before, from `offset` on.
+        :param new: its bytes after; as long as `old`.
+        :param offset: the first byte position that changes.
+        :raises InvalidParameter: the change does not lie inside the shards; nothing was changed.
+        """
+        cdef Rows sources, targets
+        cdef uint32_t parity_list[SHARDS_MAX]
+        cdef uint8_t *from_offset[SHARDS_MAX]
+        cdef bint marks[SHARDS_MAX]
+        cdef Plan plan
+        cdef uint32_t count = 0, changed, i
+        cdef reed_status status
+        memset(marks, 0, sizeof(marks))
+        self.mark(shard_index, marks)
+        changed = shard_index
+        if changed >= <uint32_t>self.data_shards:
+            raise errors.InvalidParameter(
+                f"shard_index must be a data shard, 0 to {self.data_shards - 1}, not {changed}")
+        rows_begin(&sources)
+        rows_begin(&targets)
+        try:
+            rows_add(&sources, old, False, "old")
+            rows_add(&sources, new, False, "new")
+            if hasattr(parity, "keys"):
+                for index in parity:
+                    self.mark(index, marks)
+                    if index < self.data_shards:
+                        raise errors.InvalidParameter(
+                            f"parity shards are {self.data_shards} to "
+                            f"{self.data_shards + self.parity_shards - 1}, not {index}")
+                    parity_list[count] = index
+                    count += 1
+                    rows_add(&targets, parity[index], True, f"parity shard {index}")
+            else:
+                for i in range(<uint32_t>self.parity_shards):
+                    parity_list[i] = self.data_shards + i
+                count = self.parity_shards
+                rows_take(&targets, parity, count, True, "parity")
+            if count == 0:
+                return
+            if offset < 0 or sources.size > targets.size - offset:
+                raise errors.InvalidParameter(
+                    f"bytes {offset} to {offset + sources.size} lie outside shards of "
+                    f"{targets.size} bytes")
+            refuse_overlap(&sources, &targets, offset, sources.size)
+            name = PyBytes_FromStringAndSize(<char *>&changed, sizeof(changed)) + \
+                PyBytes_FromStringAndSize(<char *>parity_list, count * sizeof(uint32_t)) + b"u"
+            found = self.plans.get(name)
+            if found is not None:
+                plan = <Plan>found
+            else:
+                plan = Plan()
+                status = creed.reed_plan_create_update(self.code, changed, parity_list, count,
+                                                       &plan.plan)
+                _check(status, "update")
+                self.keep(name, plan)
+            for i in range(count):
+                from_offset[i] = targets.pointers[i] + offset
+            apply_plan(plan.plan, <const uint8_t *const *>sources.pointers, from_offset,
+                       sources.size, 1)
+        finally:
+            rows_release(&sources)
+            rows_release(&targets)
+
+
+cdef int column_range(object columns, Py_ssize_t size, Py_ssize_t *begin,
+                      Py_ssize_t *end) except -1:
+    """The two ends of a slice that must lie inside [0, size]."""
+    cdef Py_ssize_t step = 1
+    begin[0], end[0] = 0, size
+    if columns is None:
+        return 0
+    if isinstance(columns, slice) and columns.step is not None:
+        step = columns.step
+    if not isinstance(columns, slice) or step != 1:
+        raise errors.InvalidParameter(f"columns must be a slice of step 1, not {columns!r}")
+    if columns.start is not None:
+        begin[0] = columns.start
+    if columns.stop is not None:
+        end[0] = columns.stop
+    if not 0 <= begin[0] <= end[0] <= size:
+        raise errors.InvalidParameter(
+            f"columns {begin[0]} to {end[0]} lie outside shards of {size} bytes")
+    return 0
+
+
+# ---- the shard format ----------------------------------------------------------------------------
