@@ -13,7 +13,7 @@ from cpython.buffer cimport (
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memcpy, memset, strcmp
+from libc.string cimport memcmp, memcpy, memset, strcmp
 
 from reed cimport creed
 from reed.creed cimport (
@@ -889,3 +889,342 @@ cdef int column_range(object columns, Py_ssize_t size, Py_ssize_t *begin,
 
 
 # ---- the shard format ----------------------------------------------------------------------------
+
+HEADER_SIZE = creed.REED_SHARD_HEADER_SIZE
+FOOTER_SIZE = creed.REED_SHARD_FOOTER_SIZE
+BLOCK_HEADER_SIZE = creed.REED_BLOCK_HEADER_SIZE
+BLOCK_ALIGNMENT = creed.REED_BLOCK_ALIGNMENT
+BLOCK_SIZE_DEFAULT = creed.REED_BLOCK_SIZE_DEFAULT
+BLOCK_SIZE_MAX = creed.REED_BLOCK_SIZE_MAX
+STRIPE_ID_SIZE = creed.REED_STRIPE_ID_SIZE
+
+# What BlockGeometry.check_records says of one record.
+RECORD_ABSENT = 0
+RECORD_GOOD = 1
+RECORD_CORRUPT = 2
+
+cdef enum:
+    ABSENT = 0
+    GOOD = 1
+    CORRUPT = 2
+
+
+cdef int _check_format(reed_status status, const creed.reed_format_fault *fault,
+                       str what) except -1:
+    """Raise what a status of the shard format means, naming the field, its value and the limit."""
+    if status == REED_OK:
+        return 0
+    message = f"{what}: {creed.reed_status_message(status).decode()}"
+    values = {}
+    if fault.field != NULL:
+        values = {"field": fault.field.decode(), "value": fault.value, "minimum": fault.minimum,
+                  "maximum": fault.maximum}
+        limit = f"{fault.minimum}" if fault.minimum == fault.maximum else (
+            f"{fault.minimum} to {fault.maximum}")
+        message += f" ({values['field']} is {fault.value}, must be {limit})"
+    if status == creed.REED_INVALID_PARAMETER:
+        raise errors.InvalidParameter(message)
+    if status == creed.REED_CORRUPT:
+        raise errors.CorruptShard(message, **values)
+    if status in (creed.REED_UNSUPPORTED_VERSION, creed.REED_UNSUPPORTED_FEATURE):
+        raise errors.UnsupportedFormat(message, **values)
+    raise errors.FormatError(message, **values)
+
+
+cdef int _generator_number(str name) except -1:
+    cdef bytes encoded = name.encode()
+    cdef creed.reed_generator generator
+    if creed.reed_generator_find(encoded, &generator) != REED_OK:
+        raise errors.InvalidParameter(
+            f"generator {name!r} is unknown; there are {', '.join(generators())}")
+    return <int>generator
+
+
+cdef str _generator_name(uint32_t number):
+    return creed.reed_generator_name(<creed.reed_generator>number).decode()
+
+
+cdef int _copy_bytes(uint8_t *target, Py_ssize_t size, object value, str what) except -1:
+    cdef bytes source = bytes(value)
+    if len(source) != size:
+        raise errors.InvalidParameter(f"{what} must have {size} bytes, not {len(source)}")
+    memcpy(target, <const char *>source, size)
+    return 0
+
+
+cdef uint32_t _u32(object value, str what) except? 0xffffffff:
+    if not isinstance(value, int) or not 0 <= value <= 0xffffffff:
+        raise errors.InvalidParameter(f"{what} must be 0 to {0xffffffff}, not {value!r}")
+    return value
+
+
+cdef int _fill_info(creed.reed_shard_info *info, dict fields) except -1:
+    memset(info, 0, sizeof(info[0]))
+    _copy_bytes(info.stripe_id, sizeof(info.stripe_id), fields["stripe_id"], "stripe_id")
+    info.generator = _generator_number(fields["generator"])
+    info.matrix_crc32c = _u32(fields["matrix_crc32c"], "matrix_crc32c")
+    info.data_shards = _u32(fields["data_shards"], "data_shards")
+    info.parity_shards = _u32(fields["parity_shards"], "parity_shards")
+    info.shard_index = _u32(fields["shard_index"], "shard_index")
+    info.block_size = _u32(fields["block_size"], "block_size")
+    info.digest_type = _u32(fields["digest_type"], "digest_type")
+    info.compatible_flags = _u32(fields["compatible_flags"], "compatible_flags")
+    return 0
+
+
+cdef dict _info_fields(const creed.reed_shard_info *info):
+    return {
+        "stripe_id": PyBytes_FromStringAndSize(<const char *>info.stripe_id,
+                                               sizeof(info.stripe_id)),
+        "generator": _generator_name(info.generator),
+        "matrix_crc32c": info.matrix_crc32c,
+        "data_shards": info.data_shards,
+        "parity_shards": info.parity_shards,
+        "shard_index": info.shard_index,
+        "block_size": info.block_size,
+        "digest_type": info.digest_type,
+        "compatible_flags": info.compatible_flags,
+    }
+
+
+def shard_header_write(dict fields):
+    """The 256 bytes of a header.
+
+    :param fields: those of `struct reed_shard_info`, with the generator as a name; the version
+        is this library's and a footer's fields are ignored.
+    """
+    cdef creed.reed_shard_info info
+    cdef creed.reed_format_fault fault
+    cdef uint8_t packed[256]
+    _fill_info(&info, fields)
+    _check_format(creed.reed_shard_header_write(&info, packed, &fault), &fault, "shard header")
+    return PyBytes_FromStringAndSize(<char *>packed, creed.REED_SHARD_HEADER_SIZE)
+
+
+def shard_footer_write(dict fields):
+    """The 256 bytes of a footer: as `shard_header_write`, and object_size, row_count, digest."""
+    cdef creed.reed_shard_info info
+    cdef creed.reed_format_fault fault
+    cdef uint8_t packed[256]
+    _fill_info(&info, fields)
+    info.object_size = fields["object_size"]
+    info.row_count = fields["row_count"]
+    _copy_bytes(info.digest, sizeof(info.digest), fields["digest"], "digest")
+    _check_format(creed.reed_shard_footer_write(&info, packed, &fault), &fault, "shard footer")
+    return PyBytes_FromStringAndSize(<char *>packed, creed.REED_SHARD_FOOTER_SIZE)
+
+
+def shard_header_parse(const uint8_t[::1] data):
+    """The fields of a header, verified; with version_major and version_minor.
+
+    :raises FormatError: not a header, too short, or a field out of its range. :raises
+        CorruptShard: the checksum does not match. :raises UnsupportedFormat: of a newer version.
+    """
+    cdef creed.reed_shard_info info
+    cdef creed.reed_format_fault fault
+    cdef const uint8_t *start = &data[0] if data.shape[0] > 0 else NULL
+    _check_format(creed.reed_shard_header_parse(start, data.shape[0], &info, &fault), &fault,
+                  "shard header")
+    fields = _info_fields(&info)
+    fields.update(version_major=info.version_major, version_minor=info.version_minor)
+    return fields
+
+
+def shard_footer_parse(const uint8_t[::1] data):
+    """The fields of a footer, verified; errors as `shard_header_parse`."""
+    cdef creed.reed_shard_info info
+    cdef creed.reed_format_fault fault
+    cdef const uint8_t *start = &data[0] if data.shape[0] > 0 else NULL
+    _check_format(creed.reed_shard_footer_parse(start, data.shape[0], &info, &fault), &fault,
+                  "shard footer")
+    fields = _info_fields(&info)
+    fields.update(
+        version_major=info.version_major, version_minor=info.version_minor,
+        object_size=info.object_size, row_count=info.row_count,
+        digest=PyBytes_FromStringAndSize(<const char *>info.digest, sizeof(info.digest)))
+    return fields
+
+
+def block_parse(const uint8_t[::1] record):
+    """The fields of the block record that `record` begins with, verified with its payload.
+
+    :raises FormatError, CorruptShard, UnsupportedFormat: as `shard_header_parse`.
+    """
+    cdef creed.reed_block_info info
+    cdef creed.reed_format_fault fault
+    cdef reed_status status
+    cdef const uint8_t *start = &record[0] if record.shape[0] > 0 else NULL
+    cdef size_t size = record.shape[0]
+    with nogil:
+        status = creed.reed_block_parse(default_kernel, start, size, &info, &fault)
+    _check_format(status, &fault, "block")
+    return {
+        "stripe_id": PyBytes_FromStringAndSize(<const char *>info.stripe_id,
+                                               sizeof(info.stripe_id)),
+        "row": info.row,
+        "row_data_size": info.row_data_size,
+        "generator": _generator_name(info.generator),
+        "data_shards": info.data_shards,
+        "parity_shards": info.parity_shards,
+        "shard_index": info.shard_index,
+        "block_size": info.block_size,
+        "payload_size": info.payload_size,
+        "is_last_row": bool(info.is_last_row),
+    }
+
+
+def shard_layout(data_shards, block_size, uint64_t object_size):
+    """Where things lie in a shard file: the fields of `struct reed_shard_layout`, bytes.
+
+    :raises InvalidParameter: a parameter out of its range, or sizes of 2**63 or more.
+    """
+    cdef creed.reed_shard_layout_t layout
+    _check(creed.reed_shard_layout(_u32(data_shards, "data_shards"),
+                                   _u32(block_size, "block_size"), object_size, &layout),
+           f"layout of {object_size} bytes over {data_shards} data shards in blocks of "
+           f"{block_size} bytes")
+    return {
+        "row_count": layout.row_count,
+        "full_record_size": layout.full_record_size,
+        "last_row_data_size": layout.last_row_data_size,
+        "last_payload_size": layout.last_payload_size,
+        "footer_offset": layout.footer_offset,
+        "file_size": layout.file_size,
+    }
+
+
+cdef class BlockGeometry:
+    """What all blocks of a stripe have in common, to write and check many records in one call.
+
+    Rows are given as `first_row` and a count; they are full rows, but where `last_row_data_size`
+    is not zero the last of them is the last row of the object and holds that many bytes of it.
+    """
+    cdef creed.reed_block_info common
+    cdef uint64_t full_row_size
+
+    def __cinit__(self, stripe_id, str generator, data_shards, parity_shards, block_size):
+        memset(&self.common, 0, sizeof(self.common))
+        _copy_bytes(self.common.stripe_id, sizeof(self.common.stripe_id), stripe_id, "stripe_id")
+        self.common.generator = _generator_number(generator)
+        self.common.data_shards = _u32(data_shards, "data_shards")
+        self.common.parity_shards = _u32(parity_shards, "parity_shards")
+        self.common.block_size = _u32(block_size, "block_size")
+        if self.common.data_shards == 0:
+            raise errors.InvalidParameter("data_shards must be at least 1, not 0")
+        self.full_row_size = <uint64_t>self.common.data_shards * self.common.block_size
+
+    cdef void fill(self, creed.reed_block_info *info, uint64_t row, bint is_last,
+                   uint64_t last_row_data_size) noexcept nogil:
+        info[0] = self.common
+        info.row = row
+        info.is_last_row = is_last
+        info.row_data_size = last_row_data_size if is_last else self.full_row_size
+        info.payload_size = <uint32_t>((info.row_data_size + info.data_shards - 1)
+                                       // info.data_shards)
+
+    def payload_crcs(self, const uint8_t[:, :, :] records, Py_ssize_t payload_size,
+                     uint32_t[:, ::1] out):
+        """CRC32C of the payload of every record.
+
+        :param records: (shards, rows, record_size) bytes, unit stride within a record.
+        :param payload_size: bytes that count in each record, behind its header.
+        :param out: (shards, rows) uint32, filled.
+        """
+        cdef Py_ssize_t shard, row
+        if (records.strides[2] != 1 or out.shape[0] != records.shape[0]
+                or out.shape[1] != records.shape[1]
+                or not 0 <= payload_size <= records.shape[2] - creed.REED_BLOCK_HEADER_SIZE):
+            raise errors.InvalidParameter("records and out do not fit each other")
+        with nogil:
+            for row in range(records.shape[1]):
+                for shard in range(records.shape[0]):
+                    out[shard, row] = creed.reed_kernel_crc32c(
+                        default_kernel, 0,
+                        &records[shard, row, 0] + <Py_ssize_t>creed.REED_BLOCK_HEADER_SIZE,
+                        payload_size)
+
+    def seal_records(self, uint8_t[:, :, :] records, const uint32_t[:, ::1] payload_crcs,
+                     const uint32_t[::1] shard_indices, uint64_t first_row,
+                     uint64_t last_row_data_size=0):
+        """Write the header of every record, and the zeros behind its payload.
+
+        :param records: (shards, rows, record_size) bytes, unit stride within a record; the
+            payloads are in place.
+        :param payload_crcs: their CRC32C, (shards, rows).
+        :param shard_indices: what the first axis holds.
+        """
+        cdef creed.reed_block_info info
+        cdef creed.reed_format_fault fault
+        cdef reed_status status = REED_OK
+        cdef Py_ssize_t shard, row, used = 0
+        cdef uint8_t *record
+        if (records.strides[2] != 1 or payload_crcs.shape[0] != records.shape[0]
+                or payload_crcs.shape[1] != records.shape[1]
+                or shard_indices.shape[0] != records.shape[0]
+                or records.shape[2] < creed.REED_BLOCK_HEADER_SIZE):
+            raise errors.InvalidParameter("records, checksums and indices do not fit each other")
+        with nogil:
+            for row in range(records.shape[1]):
+                self.fill(&info, first_row + row,
+                          last_row_data_size != 0 and row == records.shape[1] - 1,
+                          last_row_data_size)
+                used = <Py_ssize_t>creed.REED_BLOCK_HEADER_SIZE + info.payload_size
+                for shard in range(records.shape[0]):
+                    if used > records.shape[2]:
+                        status = creed.REED_INVALID_PARAMETER
+                        break
+                    record = &records[shard, row, 0]
+                    info.shard_index = shard_indices[shard]
+                    status = creed.reed_block_header_write(&info, payload_crcs[shard, row], record,
+                                                           &fault)
+                    if status != REED_OK:
+                        break
+                    memset(record + used, 0, records.shape[2] - used)
+                if status != REED_OK:
+                    break
+        if used > records.shape[2]:
+            raise errors.InvalidParameter(
+                f"a record needs {used} bytes, there are {records.shape[2]}")
+        _check_format(status, &fault, "block")
+
+    def check_records(self, const uint8_t[::1] data, Py_ssize_t size, uint32_t shard_index,
+                      uint64_t first_row, Py_ssize_t count, uint64_t last_row_data_size=0):
+        """Verify consecutive records of one shard: checksum, padding and every field of identity.
+
+        :param data: the records one behind the other; at least as many bytes as they take.
+        :param size: how many bytes of `data` were read; records that are not wholly inside are
+            absent.
+        :return: bytes, one RECORD_* for each row.
+        """
+        cdef creed.reed_block_info expected, found
+        cdef Py_ssize_t row, record_size, begin = 0
+        cdef Py_ssize_t alignment = creed.REED_BLOCK_ALIGNMENT
+        states = PyBytes_FromStringAndSize(NULL, count)
+        cdef uint8_t *state = <uint8_t *><char *>states
+        if size > data.shape[0]:
+            raise errors.InvalidParameter(f"size must be at most {data.shape[0]}, not {size}")
+        with nogil:
+            for row in range(count):
+                self.fill(&expected, first_row + row, last_row_data_size != 0 and row == count - 1,
+                          last_row_data_size)
+                record_size = (<Py_ssize_t>creed.REED_BLOCK_HEADER_SIZE + expected.payload_size
+                               + alignment - 1) // alignment * alignment
+                if begin + record_size > size:
+                    state[row] = ABSENT
+                elif creed.reed_block_parse(default_kernel, &data[begin], record_size, &found,
+                                            NULL) != REED_OK:
+                    state[row] = CORRUPT
+                else:
+                    state[row] = GOOD if (
+                        memcmp(found.stripe_id, expected.stripe_id, sizeof(found.stripe_id)) == 0
+                        and found.row == expected.row
+                        and found.row_data_size == expected.row_data_size
+                        and found.generator == expected.generator
+                        and found.data_shards == expected.data_shards
+                        and found.parity_shards == expected.parity_shards
+                        and found.shard_index == shard_index
+                        and found.block_size == expected.block_size
+                        and found.payload_size == expected.payload_size
+                        and found.is_last_row == expected.is_last_row) else CORRUPT
+                begin += record_size
+        return states
