@@ -54,7 +54,7 @@ sdist wheel: environment
 
 check-sdist: environment
 	@$(PIP_INSTALL) build
-	@$(BIN)/python tools/check_sdist.py
+	@$(BIN)/python tools/check_sdist.py $(PYTEST_ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info reed/_core.c reed/_core*.so .pytest_cache .hypothesis \

@@ -39,7 +39,7 @@ core = Extension(
     sources=["reed/_core.pyx", *files("*.c")],
     include_dirs=["csrc/include", "csrc"],
     depends=files("*.h"),
-    extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden"],
+    extra_compile_args=["-std=c11", "-O3", "-g0", "-fvisibility=hidden"],
 )
 
 setup(

@@ -6,6 +6,7 @@ offender, so that the test is known to be able to fail.
 """
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -57,9 +58,14 @@ def c_violations(sources):
                        f"({C_LAYERS[c_layer(target)][0]}): an arrow that points up")
 
 
-def c_sources():
+@functools.cache
+def _c_sources():
     return {path.relative_to(ROOT / "csrc").as_posix(): path.read_text()
             for path in sorted((ROOT / "csrc").rglob("*.[ch]"))}
+
+
+def c_sources():
+    return dict(_c_sources())
 
 
 # ---- Python: what each part of the package may import of the others, and of other people. -------
@@ -151,10 +157,15 @@ def python_violations(sources):
                     yield f"{path} opens {header}: creed.pxd declares reed.h, and nothing else"
 
 
-def python_sources():
+@functools.cache
+def _python_sources():
     paths = sorted(path for pattern in ("*.py", "*.pyx", "*.pxd")
                    for path in (ROOT / "reed").rglob(pattern))
     return {path.relative_to(ROOT).as_posix(): path.read_text() for path in paths}
+
+
+def python_sources():
+    return dict(_python_sources())
 
 
 # ---- the project -------------------------------------------------------------------------------

@@ -45,9 +45,10 @@ def command(session, shards, target, force, stripe_id, threads):
             yield from stripe_lines(report.stripe)
             yield from shard_lines(report.shards, verbose=True)
         yield from skipped_lines(report.skipped, session.verbose)
-        proof = {"match": f"{report.stripe.digest_type} matches"}.get(
-            report.digest, "checked block by block")
-        yield f"{report.target or 'standard output'}: {size_text(report.stripe.object_size)}, {proof}"
+        proof = (f"{report.stripe.digest_type} matches" if report.digest == "match"
+                 else "checked block by block")
+        name = report.target or "standard output"
+        yield f"{name}: {size_text(report.stripe.object_size)}, {proof}"
 
     return session.finish(Exit.HEALTHY, {"degraded": report.degraded, "report": report.as_dict()},
                           lines())

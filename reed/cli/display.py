@@ -12,12 +12,10 @@ def size_text(size):
         return "unknown size"
     if size < 1024:
         return f"{size} B"
-    scaled, unit = float(size), ""
     for unit in _UNITS:
-        scaled /= 1024
-        if scaled < 1024:
-            break
-    return f"{scaled:.1f}".removesuffix(".0") + f" {unit}"
+        size /= 1024
+        if size < 1024 or unit == _UNITS[-1]:
+            return f"{size:.1f}".removesuffix(".0") + f" {unit}"
 
 
 def count_text(count, noun, plural=None):

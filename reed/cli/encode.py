@@ -13,7 +13,7 @@ from .stopping import StandardInput
 
 def make_code(context, data_shards, parity_shards, copies, generator):
     """The code that the options describe."""
-    from .. import Replication, ReedSolomon
+    from .. import ReedSolomon, Replication
 
     if copies is None:
         return ReedSolomon(data_shards, parity_shards, generator=generator)
