@@ -8,8 +8,9 @@ ends when all is good again. So
 One sample draws u evenly (forcing: a fault is made to happen there), runs the true dynamics up to
 u, and then the busy period under failure biasing (`engine`). Exactly one period is biased per
 sample, so weights do not pile up over long horizons, and the estimate is unbiased for the loss
-probability itself, from a pristine start. For a stationary start the rate of losses is the same
-expectation over the all-good state in equilibrium (regenerative: Goyal et al. 1992).
+probability itself. A stationary start is a pristine one that has first run, unobserved, for many
+times the slowest recovery; there, faults are forced before the observation too, the true dynamics
+bring them to its beginning, and what is still busy then is biased from there.
 
 Where losses are frequent enough to be seen, the true dynamics are simulated plainly instead.
 
@@ -29,8 +30,8 @@ import numpy as np
 
 from reed.errors import InvalidParameter
 
-from .engine import Engine, Paths
-from .fleet import Fleet
+from .engine import Engine, Losses, Paths
+from .fleet import Fleet, StripeFaults
 from .model import Blow, evaluate, loss_fluxes
 from .result import HOURS_PER_YEAR, Estimate, Interval
 from .schemes import Scheme
@@ -39,18 +40,19 @@ from .workers import task_map
 
 BLOCK = 8192
 PILOT_BLOCKS = 4
-MAX_SAMPLES = 20_000_000
+MAX_SAMPLES = 4_000_000
 # Losses per pilot sample above which plain simulation reaches any target sooner.
-PLAIN_SHARE = 0.02
-# A busy period longer than this has long forgotten its beginning (stationary start only).
-LONGEST_BUSY_YEARS = 500.0
+PLAIN_SHARE = 0.005
+# Before a stationary start a unit runs for this many mean recoveries, plain; the chain's
+# stationary start is approached to e^−WARM_UPS.
+WARM_UPS = 8.0
 Z95 = 1.959963984540054
 METHODS = ("auto", "biased", "plain")
 
 
 @dataclass(frozen=True)
 class Task:
-    """One block of samples. stage separates pilot, final and busy-length streams."""
+    """One block of samples. stage separates the streams of look, pilot and final run."""
 
     scheme: Scheme
     fleet: Fleet
@@ -99,8 +101,6 @@ def run_block(task: Task) -> Tally:
 
     if task.method == "plain":
         _plain_run(engine, task, random, collect)
-    elif task.method == "busy":
-        weights += _busy_lengths(engine, task, random)
     else:
         _biased_run(engine, task, random, collect)
     return Tally(task.count, float(weights.sum()), float((weights**2).sum()),
@@ -109,8 +109,14 @@ def run_block(task: Task) -> Tally:
 
 def _plain_run(engine: Engine, task: Task, random: np.random.Generator,
                collect: Callable) -> None:
-    horizon = task.years * HOURS_PER_YEAR
-    paths = engine.pristine(task.count, np.full(task.count, horizon))
+    span = task.years * HOURS_PER_YEAR
+    if task.start == "pristine":
+        paths = engine.pristine(task.count, np.full(task.count, span))
+    else:
+        warm = WARM_UPS * recovery_hours(engine.faults)
+        paths = engine.pristine(task.count, np.full(task.count, warm), aged=random)
+        paths = _run_to_horizon(engine, paths, random, replace_lost=True)
+        paths.horizon[:] = warm + span
     while len(paths):
         paths, losses = engine.step(paths, random, biased=False)
         collect(losses)
@@ -118,26 +124,112 @@ def _plain_run(engine: Engine, task: Task, random: np.random.Generator,
 
 def _biased_run(engine: Engine, task: Task, random: np.random.Generator,
                 collect: Callable) -> None:
-    if task.start == "pristine":
-        horizon = task.years * HOURS_PER_YEAR
-        begin = random.random(task.count) * horizon
-        paths = _all_good_at(engine, begin, random)
-        paths.horizon[:] = horizon
-        paths.log_weight += math.log(horizon)
-    else:
-        paths = _equilibrium(engine, task, random)
-    _busy(engine, paths, random, collect)
+    span = task.years * HOURS_PER_YEAR
+    warm = 0.0
+    if task.start == "stationary":
+        warm = WARM_UPS * recovery_hours(engine.faults)
+    begin, log_density = _fault_times(task.count, warm, span, random)
+    paths = engine.pristine(task.count, begin, aged=random if warm else None)
+    paths = _run_to_horizon(engine, paths, random, replace_lost=warm > 0.0)
+    paths = paths.take((paths.condition == 0).all(axis=0))
+    if not len(paths):
+        return
+    paths.log_weight -= log_density[paths.number]
+    paths.horizon[:] = warm + span
+    paths, losses = engine.force(paths, random)
+    # A loss at once, before the observation has begun, is not one of ours.
+    collect(_after(losses, begin, warm))
+    early = paths.now < warm
+    busy = paths.take(~early)
+    if early.any():
+        waiting = paths.take(early)
+        waiting.horizon[:] = warm
+        still = _still_busy_at_horizon(engine, waiting, random)
+        still.horizon[:] = warm + span
+        busy = _join([busy, still])
+    while len(busy):
+        busy, losses = engine.step(busy, random, biased=True)
+        collect(losses)
+        on = (busy.condition != 0).any(axis=0) & (busy.log_weight > -math.inf)
+        if not on.all():
+            busy = busy.take(on)
 
 
-def _all_good_at(engine: Engine, times: np.ndarray, random: np.random.Generator) -> Paths:
-    """Runs the true dynamics to each path's time and keeps those that are all good there."""
-    paths = engine.pristine(times.size, times)
-    arrived = []
+def _fault_times(count: int, warm: float, span: float, random: np.random.Generator
+                 ) -> tuple[np.ndarray, np.ndarray]:
+    """Hours at which faults are forced, and the log of their density. Evenly over the observed
+    span; before it, half of the time, at distances of four scales, because some faults last for
+    hours and some for decades."""
+    inside = warm + random.random(count) * span
+    if warm == 0.0:
+        return inside, np.full(count, -math.log(span))
+    scales = warm / 16.0 ** np.arange(4)
+    before = warm - random.random(count) * scales[random.integers(0, scales.size, count)]
+    begin = np.where(random.random(count) < 0.5, inside, before)
+    distance = warm - begin
+    early = distance > 0.0
+    density = np.where(early, 0.0, 0.5 / span)
+    for scale in scales:
+        density += np.where(early & (distance <= scale), 0.5 / scales.size / scale, 0.0)
+    return begin, np.log(density)
+
+
+def _after(losses: Losses, times: np.ndarray, moment: float) -> Losses:
+    kept = times[losses.number] >= moment
+    return Losses(losses.number[kept], losses.log_weight[kept], losses.key[kept])
+
+
+def recovery_hours(faults: StripeFaults) -> float:
+    """How long the slowest kind of fault lasts, on average: until repaired, scrubbed, or, where
+    nobody looks, until the disk fails or the pool is migrated."""
+    rate = faults.repair(1)
+    if faults.repair_clock is not None:
+        rate = HOURS_PER_YEAR / faults.repair_clock.mean_hours
+    slowest = HOURS_PER_YEAR / rate if rate else math.inf
+    hidden = faults.latent > 0.0 or faults.silent > 0.0
+    if hidden and faults.scrub_rate:
+        slowest += HOURS_PER_YEAR / faults.scrub_rate
+    unseen = hidden and (faults.buried_share > 0.0 or faults.scrub_rate == 0.0)
+    if unseen or (faults.silent > 0.0 and not faults.checksums):
+        slowest += HOURS_PER_YEAR / (faults.failure + faults.migrations)
+    if not math.isfinite(slowest):
+        raise InvalidParameter(
+            "start = 'stationary' without any repair: allowed is start = 'pristine'"
+        )
+    return slowest
+
+
+def _run_to_horizon(engine: Engine, paths: Paths, random: np.random.Generator,
+                    replace_lost: bool) -> Paths:
+    """The true dynamics to each path's horizon, in any order. What is lost on the way drops out
+    (from a pristine start only a first loss counts) or is replaced by a pristine unit (the
+    stationary start)."""
+    arrived = [paths.take(np.zeros(0, dtype=np.intp))]
+    while len(paths):
+        before = paths.take(np.arange(len(paths)))
+        paths, losses = engine.step(before, random, biased=False)  # moves `before` in place
+        lost = np.isin(before.number, losses.number)
+        arrived.append(before.take(~lost & (before.now >= before.horizon)))
+        if replace_lost and lost.any():
+            fresh = before.take(lost)
+            fresh.condition[:] = 0
+            if fresh.born is not None:
+                fresh.born[:] = fresh.now
+            if fresh.due is not None:
+                fresh.due[:] = np.inf
+            paths = _join([paths, fresh])
+    return _join(arrived)
+
+
+def _still_busy_at_horizon(engine: Engine, paths: Paths, random: np.random.Generator) -> Paths:
+    """The true dynamics to the horizon; those whose busy period is still the same one."""
+    arrived = [paths.take(np.zeros(0, dtype=np.intp))]
     while len(paths):
         before = paths.take(np.arange(len(paths)))
         paths, _ = engine.step(before, random, biased=False)  # moves `before` in place
-        good = (before.condition == 0).all(axis=0)
-        arrived.append(before.take(good & (before.now >= before.horizon)))
+        busy = (before.condition != 0).any(axis=0)
+        arrived.append(before.take(busy & (before.now >= before.horizon)))
+        paths = paths.take((paths.condition != 0).any(axis=0))
     return _join(arrived)
 
 
@@ -148,39 +240,6 @@ def _join(parts: list[Paths]) -> Paths:
 
     return Paths(*(together(name) for name in (
         "condition", "born", "due", "now", "horizon", "log_weight", "number")))
-
-
-def _equilibrium(engine: Engine, task: Task, random: np.random.Generator) -> Paths:
-    horizon = LONGEST_BUSY_YEARS * HOURS_PER_YEAR
-    return engine.pristine(task.count, np.full(task.count, horizon), aged=random)
-
-
-def _busy(engine: Engine, paths: Paths, random: np.random.Generator, collect: Callable) -> None:
-    if not len(paths):
-        return
-    paths, losses = engine.force(paths, random)
-    collect(losses)
-    while len(paths):
-        paths, losses = engine.step(paths, random, biased=True)
-        collect(losses)
-        busy = (paths.condition != 0).any(axis=0) & (paths.log_weight > -math.inf)
-        if not busy.all():
-            paths = paths.take(busy)
-
-
-def _busy_lengths(engine: Engine, task: Task, random: np.random.Generator) -> np.ndarray:
-    """Hours from the fault to all-good (or loss) under the true dynamics, per sample."""
-    paths = _equilibrium(engine, task, random)
-    lengths = np.zeros(task.count)
-    paths, _ = engine.force(paths, random, biased=False)
-    while len(paths):
-        before = paths.number
-        clock = np.zeros(task.count)
-        paths, _ = engine.step(paths, random, biased=False)
-        clock[paths.number] = paths.now
-        lengths[before] = np.maximum(lengths[before], clock[before])
-        paths = paths.take((paths.condition != 0).any(axis=0))
-    return lengths
 
 
 @dataclass
@@ -245,8 +304,6 @@ def simulate(scheme: Scheme, fleet: Fleet, years: float = 1.0,
                                  ("unit", unit, ("stripe", "disk_set", "object", "fleet"))):
         if value not in allowed:
             raise InvalidParameter(f"{name} = {value!r}: allowed is one of {', '.join(allowed)}")
-    if start == "stationary" and method == "plain":
-        raise InvalidParameter("start = 'stationary': allowed methods are auto and biased")
     basic_unit = "disk_set" if unit == "disk_set" else "stripe"
 
     def tasks(chosen: str, stage: int, first: int, blocks: int) -> list[Task]:
@@ -264,11 +321,10 @@ def simulate(scheme: Scheme, fleet: Fleet, years: float = 1.0,
         chosen = method
         if method == "auto":
             chosen = "biased"
-            if start == "pristine":
-                look = Sums()
-                gather("plain", 0, 1, look)
-                if look.mean > PLAIN_SHARE:
-                    chosen = "plain"
+            look = Sums()
+            gather("plain", 0, 1, look)
+            if look.mean > PLAIN_SHARE:
+                chosen = "plain"
         pilot = Sums()
         gather(chosen, 1, PILOT_BLOCKS, pilot)
         # The final run is fresh and its size fixed by the pilot, so that stopping early at a
@@ -283,26 +339,11 @@ def simulate(scheme: Scheme, fleet: Fleet, years: float = 1.0,
         while sums.relative_error > target_relative_error and sums.samples < limit * BLOCK:
             more = min(sums.samples // BLOCK, limit - sums.samples // BLOCK)
             gather(chosen, 2, more, sums, sums.samples + more * BLOCK)
-        share_good = 1.0
-        if start == "stationary":
-            busy = Sums()
-            gather("busy", 3, 2, busy)
-            share_good = _share_all_good(_engine(scheme, fleet, basic_unit), busy.mean, seed)
 
     factor = 1.0
     if unit in ("object", "fleet"):
         factor = _unit_factor(scheme, fleet, unit, sums)
-    return _estimate(scheme, fleet, years, start, unit, chosen, sums, factor, share_good)
-
-
-def _share_all_good(engine: Engine, busy_hours: float, seed: int) -> float:
-    """Of a cycle all-good → busy → all-good, the share of time that is all good."""
-    random = np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(4, 0)))
-    paths = engine.pristine(BLOCK, np.full(BLOCK, 1.0), aged=random)
-    rates = engine.damage_rates(paths, engine.count(paths.condition)).sum(axis=0)
-    # Time to the first fault in equilibrium ages is close to exponential at the mean hazard.
-    good_hours = 1.0 / float(rates.mean())
-    return good_hours / (good_hours + busy_hours)
+    return _estimate(scheme, fleet, years, start, unit, chosen, sums, factor)
 
 
 def _unit_factor(scheme: Scheme, fleet: Fleet, unit: str, sums: Sums) -> float:
@@ -317,13 +358,11 @@ def _unit_factor(scheme: Scheme, fleet: Fleet, unit: str, sums: Sums) -> float:
 
 
 def _estimate(scheme: Scheme, fleet: Fleet, years: float, start: str, unit: str, chosen: str,
-              sums: Sums, factor: float, share_good: float) -> Estimate:
-    mean = sums.mean * factor * share_good
-    if start == "stationary":
-        # The weights are losses per hour of all-good time.
-        mean *= years * HOURS_PER_YEAR
+              sums: Sums, factor: float) -> Estimate:
+    mean = sums.mean * factor
     error = sums.relative_error
-    turned_into_rate = start == "stationary" or unit in ("object", "fleet")
+    # The factor spreads a rate of losses over many stripes; it becomes a probability last.
+    turned_into_rate = unit in ("object", "fleet")
 
     def probability(value: float) -> float:
         return -math.expm1(-value) if turned_into_rate else value
