@@ -21,3 +21,6 @@ from .model import Outcome, evaluate
 from .result import HOURS_PER_YEAR, Estimate, Interval
 from .schemes import LocalReconstruction, ReedSolomon, Replication, Scheme
 from .simulate import simulate
+from .burst import BurstLoss, burst
+from .compat import windows
+from .splitting import split
