@@ -4,6 +4,7 @@
 
 #include "plan.h"
 #include "size.h"
+#include "wide.h"
 
 static void apply_block(const struct reed_plan *plan, const struct plan_block *block,
                         const uint8_t *const *sources, uint8_t *const *targets, size_t begin,
@@ -21,9 +22,14 @@ static void apply_block(const struct reed_plan *plan, const struct plan_block *b
 
 /* The arguments have been checked. */
 static void apply_columns(const struct reed_plan *plan, const uint8_t *const *sources,
-                          uint8_t *const *targets, size_t begin, size_t end)
+                          uint8_t *const *targets, size_t begin, size_t end, void *scratch)
 {
     if (begin == end) return;
+    if (plan->wide != NULL) {
+        wide_apply(plan->wide, plan->kernel, plan->entries, sources, plan->source_count, targets,
+                   plan->target_count, begin, end, scratch);
+        return;
+    }
     if (plan->transform_log2 > 0) {
         plan->kernel->transform(plan->entries, plan->transform_log2, sources, plan->source_count,
                                 targets, plan->target_count, begin, end);
@@ -48,30 +54,29 @@ static bool is_range_valid(const struct reed_plan *plan, const void *sources, co
 
 size_t reed_plan_apply_scratch_size(const struct reed_plan *plan)
 {
-    (void)plan; /* every plan of today works in registers */
-    return 0;
+    if (plan->wide == NULL) return 0; /* the others work in registers */
+    return wide_scratch_size(plan->wide, plan->kernel, plan->source_count, plan->target_count);
 }
 
 enum reed_status reed_plan_apply(const struct reed_plan *plan, const uint8_t *const *sources,
                                  uint8_t *const *targets, size_t begin, size_t end, void *scratch)
 {
-    (void)scratch;
-    if (plan == NULL || !is_range_valid(plan, sources, targets, begin, end)) {
+    if (plan == NULL || !is_range_valid(plan, sources, targets, begin, end) ||
+        (plan->wide != NULL && scratch == NULL)) {
         return REED_INVALID_PARAMETER;
     }
-    apply_columns(plan, sources, targets, begin, end);
+    apply_columns(plan, sources, targets, begin, end, scratch);
     return REED_OK;
 }
 
 /* Scratch of a comparison: pointers to the sources' and the computed targets' current slice, then
- * the computed slices. At least COMPARE_BUDGET, so that it never shrinks when targets are added:
- * reed_locate uses one scratch for plans with fewer and fewer targets. */
+ * the computed slices, then what applying needs. */
 size_t reed_plan_compare_scratch_size(const struct reed_plan *plan)
 {
     size_t pointer_count = (size_t)plan->source_count + plan->target_count;
-    size_t slices = (size_t)plan->target_count * plan->compare_slice_size;
     return sizeof(void *) - 1 + pointer_count * sizeof(void *) +
-           (slices > COMPARE_BUDGET ? slices : COMPARE_BUDGET);
+           (size_t)plan->target_count * plan->compare_slice_size +
+           reed_plan_apply_scratch_size(plan);
 }
 
 /* The first of `count` bytes that differ; `count` when none does. */
@@ -99,10 +104,11 @@ enum reed_status reed_plan_compare(const struct reed_plan *plan, const uint8_t *
     for (size_t t = 0; t < plan->target_count; t++) {
         computed[t] = memory + t * plan->compare_slice_size;
     }
+    memory += (size_t)plan->target_count * plan->compare_slice_size;
     while (begin < end) {
         size_t size = size_min(plan->compare_slice_size, end - begin);
         for (size_t s = 0; s < plan->source_count; s++) slice_sources[s] = sources[s] + begin;
-        apply_columns(plan, slice_sources, computed, 0, size);
+        apply_columns(plan, slice_sources, computed, 0, size, memory);
         size_t first = size;
         for (size_t t = 0; t < plan->target_count; t++) {
             first = first_difference(computed[t], targets[t] + begin, first);

@@ -14,6 +14,12 @@
 
 enum { LOCATE_TRIALS_MAX = 1 << 20 };
 
+/* A plan that makes some given shards from others, with the scratch to compare them. */
+struct comparison {
+    struct reed_plan *plan;
+    void *scratch;
+};
+
 struct locator {
     const struct reed_code *code;
     const uint32_t *given;         /* shard indices, ascending */
@@ -21,8 +27,7 @@ struct locator {
     size_t given_count;
     size_t check_count;            /* given_count - data_shards: syndromes of a column */
     size_t error_limit;            /* floor(check_count / 2) */
-    struct reed_plan *all;         /* first data_shards given -> the other given */
-    void *scratch;                 /* for comparing with any plan of the same or fewer targets */
+    struct comparison all;         /* first data_shards given -> the other given */
     bool is_grs;
     bool is_wrong[REED_SHARDS_MAX];   /* by position in `given` */
     size_t wrong_count;
@@ -139,12 +144,13 @@ static enum reed_status prepare_search(struct locator *l)
     memset(memory, 0, identity_size);
     uint8_t *product[REED_SHARDS_MAX];
     for (size_t j = 0; j < k; j++) memory[j * k + j] = 1;
-    for (uint32_t s = 0, j = 0; s < reed_plan_source_count(l->all); s++, j++) {
-        while (l->given[j] != reed_plan_source(l->all, s)) j++;
+    for (uint32_t s = 0, j = 0; s < reed_plan_source_count(l->all.plan); s++, j++) {
+        while (l->given[j] != reed_plan_source(l->all.plan, s)) j++;
         l->sources[s] = memory + j * k;
     }
     for (size_t c = 0; c < r; c++) product[c] = memory + identity_size + c * k;
-    enum reed_status status = reed_plan_apply(l->all, l->sources, product, 0, k, NULL);
+    enum reed_status status = reed_plan_apply(l->all.plan, l->sources, product, 0, k,
+                                              l->all.scratch);
     memset(l->check_columns, 0, l->given_count * r);
     for (size_t c = 0; c < r; c++) {
         for (size_t j = 0; j < k; j++) l->check_columns[j * r + c] = product[c][j];
@@ -193,10 +199,11 @@ static bool decode_search(const struct locator *l, const uint8_t *differences, b
 
 /* ---- the stripe ------------------------------------------------------------------------------ */
 
-/* Compares the shards of `plan` from *column on; their positions in `given` are looked up. */
-static enum reed_status compare_from(struct locator *l, const struct reed_plan *plan,
+/* Compares from *column on; the shards' positions in `given` are looked up. */
+static enum reed_status compare_from(struct locator *l, const struct comparison *comparison,
                                      size_t shard_size, size_t *column)
 {
+    const struct reed_plan *plan = comparison->plan;
     size_t position = 0;
     for (uint32_t s = 0; s < reed_plan_source_count(plan); s++) {
         while (l->given[position] != reed_plan_source(plan, s)) position++;
@@ -207,19 +214,33 @@ static enum reed_status compare_from(struct locator *l, const struct reed_plan *
         while (l->given[position] != reed_plan_target(plan, t)) position++;
         l->targets[t] = l->shards[position];
     }
-    return reed_plan_compare(plan, l->sources, l->targets, *column, shard_size, l->scratch,
-                             column);
+    return reed_plan_compare(plan, l->sources, l->targets, *column, shard_size,
+                             comparison->scratch, column);
+}
+
+static void destroy_comparison(const struct locator *l, struct comparison *comparison)
+{
+    allocator_give(&l->code->allocator, comparison->scratch);
+    reed_plan_destroy(comparison->plan);
+    *comparison = (struct comparison){NULL, NULL};
 }
 
 /* The given shards that are not known to be wrong: the first data_shards of them make the rest. */
-static enum reed_status create_comparison(const struct locator *l, struct reed_plan **plan)
+static enum reed_status create_comparison(const struct locator *l, struct comparison *comparison)
 {
     uint32_t trusted[REED_SHARDS_MAX];
     size_t count = 0, k = l->code->data_shards;
     for (size_t i = 0; i < l->given_count; i++) {
         if (!l->is_wrong[i]) trusted[count++] = l->given[i];
     }
-    return reed_plan_create_reconstruct(l->code, trusted, k, trusted + k, count - k, plan);
+    enum reed_status status = reed_plan_create_reconstruct(l->code, trusted, k, trusted + k,
+                                                           count - k, &comparison->plan);
+    if (status != REED_OK) return status;
+    comparison->scratch = allocator_take(&l->code->allocator,
+                                         reed_plan_compare_scratch_size(comparison->plan));
+    if (comparison->scratch != NULL) return REED_OK;
+    destroy_comparison(l, comparison);
+    return REED_OUT_OF_MEMORY;
 }
 
 static enum reed_status decode_column(struct locator *l, size_t column)
@@ -227,12 +248,13 @@ static enum reed_status decode_column(struct locator *l, size_t column)
     size_t k = l->code->data_shards;
     uint8_t differences[REED_SHARDS_MAX];
     uint8_t *targets[REED_SHARDS_MAX];
-    for (size_t j = 0, position = 0; j < reed_plan_source_count(l->all); j++, position++) {
-        while (l->given[position] != reed_plan_source(l->all, (uint32_t)j)) position++;
+    for (size_t j = 0, position = 0; j < reed_plan_source_count(l->all.plan); j++, position++) {
+        while (l->given[position] != reed_plan_source(l->all.plan, (uint32_t)j)) position++;
         l->sources[j] = l->shards[position] + column;
     }
     for (size_t c = 0; c < l->check_count; c++) targets[c] = differences + c;
-    enum reed_status status = reed_plan_apply(l->all, l->sources, targets, 0, 1, NULL);
+    enum reed_status status = reed_plan_apply(l->all.plan, l->sources, targets, 0, 1,
+                                              l->all.scratch);
     if (status != REED_OK) return status;
     for (size_t c = 0; c < l->check_count; c++) differences[c] ^= l->shards[k + c][column];
 
@@ -254,39 +276,37 @@ static enum reed_status decode_column(struct locator *l, size_t column)
  * known ones each disagreeing column is decoded. */
 static enum reed_status locate_columns(struct locator *l, size_t shard_size, size_t *column)
 {
-    struct reed_plan *trusted = NULL;
+    struct comparison trusted = {NULL, NULL};
     size_t trusted_without = 0; /* how many known wrong shards `trusted` leaves out */
     enum reed_status status = REED_OK;
     size_t next = 0;
     while (next < shard_size) {
         if (l->wrong_count <= l->error_limit && trusted_without < l->wrong_count) {
-            reed_plan_destroy(trusted);
+            destroy_comparison(l, &trusted);
             status = create_comparison(l, &trusted);
             if (status != REED_OK) break;
             trusted_without = l->wrong_count;
         }
-        bool use_trusted = trusted != NULL && l->wrong_count <= l->error_limit;
-        status = compare_from(l, use_trusted ? trusted : l->all, shard_size, &next);
+        bool use_trusted = trusted.plan != NULL && l->wrong_count <= l->error_limit;
+        status = compare_from(l, use_trusted ? &trusted : &l->all, shard_size, &next);
         if (status != REED_MISMATCH) break;
         *column = next;
         status = decode_column(l, next);
         if (status != REED_OK) break;
         next++;
     }
-    reed_plan_destroy(trusted);
+    destroy_comparison(l, &trusted);
     return status;
 }
 
-/* Fills a locator whose `memory` follows it. */
-static enum reed_status locator_prepare(struct locator *l, size_t memory_size, uint8_t *memory)
+/* `memory`: given_count x check_count bytes. */
+static enum reed_status locator_prepare(struct locator *l, uint8_t *memory)
 {
     uint8_t points[REED_SHARDS_MAX], multipliers[REED_SHARDS_MAX];
     const struct reed_code *code = l->code;
-    memset(memory, 0, memory_size);
     l->is_grs = generator_points(code->generator, code->data_shards, code->parity_shards, points,
                                  multipliers);
-    l->scratch = memory;
-    l->syndrome_map = l->check_columns = memory + reed_plan_compare_scratch_size(l->all);
+    l->syndrome_map = l->check_columns = memory;
     if (l->is_grs) {
         prepare_grs(l, points, multipliers);
         return REED_OK;
@@ -319,10 +339,9 @@ enum reed_status reed_locate(const struct reed_code *code, const uint32_t *indic
     enum reed_status status = create_comparison(&l, &l.all);
     if (status != REED_OK) return status;
 
-    size_t memory_size = reed_plan_compare_scratch_size(l.all) + given_count * l.check_count;
-    uint8_t *memory = allocator_take(&code->allocator, memory_size);
+    uint8_t *memory = allocator_take(&code->allocator, given_count * l.check_count);
     size_t first_column = 0;
-    status = memory != NULL ? locator_prepare(&l, memory_size, memory) : REED_OUT_OF_MEMORY;
+    status = memory != NULL ? locator_prepare(&l, memory) : REED_OUT_OF_MEMORY;
     if (status == REED_OK) status = locate_columns(&l, shard_size, &first_column);
     if (status == REED_OK) {
         for (size_t i = 0; i < given_count; i++) {
@@ -332,6 +351,6 @@ enum reed_status reed_locate(const struct reed_code *code, const uint32_t *indic
         *column = first_column;
     }
     allocator_give(&code->allocator, memory);
-    reed_plan_destroy(l.all);
+    destroy_comparison(&l, &l.all);
     return status;
 }

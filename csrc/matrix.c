@@ -20,6 +20,12 @@ static unsigned native_data_index(uint32_t parity_shards, uint32_t shard_index)
     return index < GF256_ORDER ? index : index - GF256_ORDER + parity_shards;
 }
 
+unsigned native_point_index(uint32_t data_shards, uint32_t parity_shards, uint32_t shard_index)
+{
+    return shard_index < data_shards ? native_data_index(parity_shards, shard_index)
+                                     : shard_index - data_shards;
+}
+
 static uint8_t native_data_scale(uint32_t parity_shards, unsigned index)
 {
     unsigned log2 = native_group_log2(parity_shards);
@@ -80,8 +86,7 @@ bool generator_points(enum reed_generator generator, uint32_t data_shards, uint3
         switch (generator) {
         case REED_GENERATOR_NATIVE:
             is_cauchy = true;
-            points[i] = gf256_cantor_point(i < data_shards ? native_data_index(parity_shards, i)
-                                                           : i - data_shards);
+            points[i] = gf256_cantor_point(native_point_index(data_shards, parity_shards, i));
             break;
         case REED_GENERATOR_ISAL_CAUCHY:
             is_cauchy = true;

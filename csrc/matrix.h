@@ -28,6 +28,9 @@ void generator_fill(enum reed_generator generator, uint32_t data_shards, uint32_
 bool generator_points(enum reed_generator generator, uint32_t data_shards, uint32_t parity_shards,
                       uint8_t *points, uint8_t *multipliers);
 
+/* Index among the Cantor points of a shard of the native code. */
+unsigned native_point_index(uint32_t data_shards, uint32_t parity_shards, uint32_t shard_index);
+
 /* The smallest t with 2^t >= parity_shards: the native code's parity group has 2^t points. */
 unsigned native_group_log2(uint32_t parity_shards);
 

@@ -9,6 +9,7 @@
 #include "field.h"
 #include "matrix.h"
 #include "size.h"
+#include "wide.h"
 
 enum {
     PLAN_SHARDS_MAX = 65536,
@@ -16,6 +17,8 @@ enum {
      * targets and tables. */
     SLICE_BUDGET = 24576,
     SLICE_MIN = 256,
+    /* Comparing computes a slice of all targets into scratch, which should stay in L1 as well. */
+    COMPARE_BUDGET = 16384,
     COMPARE_SLICE_MIN = 256
 };
 
@@ -27,38 +30,32 @@ static size_t slice_for(size_t budget, size_t minimum, size_t shard_count)
 
 /* Where each array of a plan begins in its one allocation. */
 struct plan_sizes {
-    size_t blocks, shards, entries, total;
+    size_t entries, extra, shards, total;
 };
 
-static bool plan_measure(size_t block_count, size_t shard_count, size_t entry_count,
-                         size_t entry_size, struct plan_sizes *sizes)
+static bool add_aligned(size_t offset, size_t count, size_t unit_size, size_t *end)
 {
-    size_t blocks_size, shards_size, entries_size;
-    if (!size_multiply(block_count, sizeof(struct plan_block), &blocks_size) ||
-        !size_multiply(shard_count, sizeof(uint32_t), &shards_size) ||
-        !size_multiply(entry_count, entry_size, &entries_size)) {
-        return false;
-    }
-    /* Entries first: they have the strictest alignment, after the struct. */
     const size_t unit = alignof(max_align_t);
-    sizes->entries = (sizeof(struct reed_plan) + unit - 1) / unit * unit;
-    if (!size_add(sizes->entries, entries_size, &sizes->blocks) ||
-        !size_add(sizes->blocks, unit - 1, &sizes->blocks)) {
+    size_t size;
+    if (!size_multiply(count, unit_size, &size) || !size_add(offset, size, end) ||
+        !size_add(*end, unit - 1, end)) {
         return false;
     }
-    sizes->blocks = sizes->blocks / unit * unit;
-    return size_add(sizes->blocks, blocks_size, &sizes->shards) &&
-           size_add(sizes->shards, shards_size, &sizes->total);
+    *end = *end / unit * unit;
+    return true;
 }
 
+/* `extra_size`: of blocks, or of a wide transform. */
 static struct reed_plan *plan_allocate(const struct reed_kernel *kernel,
                                        const struct reed_allocator *allocator,
                                        size_t source_count, size_t target_count,
-                                       size_t block_count, size_t entry_count)
+                                       size_t entry_count, size_t extra_size, void **extra)
 {
     struct plan_sizes sizes;
-    if (!plan_measure(block_count, source_count + target_count, entry_count, kernel->entry_size,
-                      &sizes)) {
+    if (!add_aligned(0, 1, sizeof(struct reed_plan), &sizes.entries) ||
+        !add_aligned(sizes.entries, entry_count, kernel->entry_size, &sizes.extra) ||
+        !add_aligned(sizes.extra, extra_size, 1, &sizes.shards) ||
+        !add_aligned(sizes.shards, source_count + target_count, sizeof(uint32_t), &sizes.total)) {
         return NULL;
     }
     uint8_t *memory = allocator_take(allocator, sizes.total);
@@ -72,12 +69,11 @@ static struct reed_plan *plan_allocate(const struct reed_kernel *kernel,
         .slice_size = slice_for(SLICE_BUDGET, SLICE_MIN, source_count),
         .compare_slice_size = slice_for(COMPARE_BUDGET, COMPARE_SLICE_MIN, target_count),
         .memory_size = sizes.total,
-        .block_count = block_count,
-        .blocks = (struct plan_block *)(void *)(memory + sizes.blocks),
         .source_shards = (uint32_t *)(void *)(memory + sizes.shards),
         .entries = memory + sizes.entries,
     };
     plan->target_shards = plan->source_shards + source_count;
+    *extra = memory + sizes.extra;
     return plan;
 }
 
@@ -120,9 +116,16 @@ static enum reed_status plan_from_matrix(const struct reed_kernel *kernel,
         if (!block.is_sum) entry_count += block.target_count * source_count;
         first += block.target_count;
     }
+    size_t blocks_size;
+    if (!size_multiply(block_count, sizeof(struct plan_block), &blocks_size)) {
+        return REED_OUT_OF_MEMORY;
+    }
+    void *blocks;
     struct reed_plan *plan = plan_allocate(kernel, allocator, source_count, target_count,
-                                           block_count, entry_count);
+                                           entry_count, blocks_size, &blocks);
     if (plan == NULL) return REED_OUT_OF_MEMORY;
+    plan->block_count = block_count;
+    plan->blocks = blocks;
 
     size_t offset = 0, first = 0;
     for (size_t i = 0; i < block_count; i++) {
@@ -141,7 +144,7 @@ static enum reed_status plan_from_matrix(const struct reed_kernel *kernel,
     return REED_OK;
 }
 
-/* ---- the native transform ------------------------------------------------------------------- */
+/* ---- the native transforms ------------------------------------------------------------------ */
 
 /* Multiplications that an inverse transform of `count` of 2^log2 points does. */
 static size_t inverse_cost(unsigned log2, size_t count)
@@ -152,8 +155,7 @@ static size_t inverse_cost(unsigned log2, size_t count)
            inverse_cost(log2 - 1, count > half ? count - half : 0) + half;
 }
 
-/* The transform runs where its multiplications are fewer than the matrix's and where no data shard
- * sits on the parity group's own points. */
+/* Whether encoding in registers is possible, and takes fewer multiplications than the matrix. */
 static bool transform_is_better(const struct reed_code *code)
 {
     if (code->generator != REED_GENERATOR_NATIVE || code->parity_shards < 2) return false;
@@ -166,31 +168,15 @@ static bool transform_is_better(const struct reed_code *code)
     return cost < (size_t)code->data_shards * code->parity_shards;
 }
 
-/* Twiddles of one inverse transform of the points base .. base + 2^log2 - 1, of which the first
- * `count` hold data; in template.h's order. A butterfly whose upper input is zero takes 1 + w. */
-static uint8_t *prepare_twiddles(const struct reed_kernel *kernel, unsigned log2, unsigned base,
-                                 size_t count, uint8_t *entries)
-{
-    for (unsigned layer = 0; layer < log2; layer++) {
-        size_t half = (size_t)1 << layer;
-        for (size_t block = 0; block < (size_t)1 << log2; block += 2 * half) {
-            uint8_t twiddle = gf256_cantor_point((base + (unsigned)block) >> layer);
-            if (block + half >= count) twiddle ^= 1;
-            kernel->prepare(twiddle, entries);
-            entries += kernel->entry_size;
-        }
-    }
-    return entries;
-}
-
 static enum reed_status plan_from_transform(const struct reed_code *code, struct reed_plan **made)
 {
     unsigned log2 = native_group_log2(code->parity_shards);
     size_t size = (size_t)1 << log2;
     size_t group_count = (code->data_shards + size - 1) / size;
+    void *unused;
     struct reed_plan *plan =
-        plan_allocate(code->kernel, &code->allocator, code->data_shards, code->parity_shards, 0,
-                      (group_count + 1) * (size - 1));
+        plan_allocate(code->kernel, &code->allocator, code->data_shards, code->parity_shards,
+                      (group_count + 1) * (size - 1), 0, &unused);
     if (plan == NULL) return REED_OUT_OF_MEMORY;
     plan->transform_log2 = log2;
     uint8_t *entries = prepare_twiddles(code->kernel, log2, 0, size, plan->entries);
@@ -203,17 +189,162 @@ static enum reed_status plan_from_transform(const struct reed_code *code, struct
     return REED_OK;
 }
 
+/* What a plan with a wide transform keeps behind its entries. */
+struct wide_memory {
+    struct wide_transform wide;
+    uint8_t source_scales[REED_SHARDS_MAX];
+    uint8_t target_scales[REED_SHARDS_MAX];
+    struct wide_group groups[];
+};
+
+static struct reed_plan *plan_allocate_wide(const struct reed_code *code, size_t source_count,
+                                            size_t target_count, unsigned log2_size,
+                                            size_t group_count, bool is_scaled,
+                                            struct wide_memory **memory)
+{
+    struct wide_transform shape = {.log2_size = log2_size, .group_count = group_count};
+    if (is_scaled) shape.source_scales = shape.target_scales = code->rows; /* anything not NULL */
+    size_t size = sizeof **memory + group_count * sizeof(struct wide_group);
+    void *extra;
+    struct reed_plan *plan = plan_allocate(
+        code->kernel, &code->allocator, source_count, target_count,
+        wide_entry_count(&shape, source_count, target_count), size, &extra);
+    if (plan == NULL) return NULL;
+    *memory = extra;
+    memset(*memory, 0xff, size); /* every row without a shard */
+    (*memory)->wide.log2_size = log2_size;
+    (*memory)->wide.group_count = group_count;
+    (*memory)->wide.groups = (*memory)->groups;
+    (*memory)->wide.source_scales = is_scaled ? (*memory)->source_scales : NULL;
+    (*memory)->wide.target_scales = is_scaled ? (*memory)->target_scales : NULL;
+    plan->wide = &(*memory)->wide;
+    return plan;
+}
+
+/* Groups of data shards in encoding by a wide transform: whole ones behind the parity group, and
+ * one for the data shards on the parity group's own points, where there are any. */
+static size_t encode_group_count(const struct reed_code *code, bool *has_own)
+{
+    size_t size = (size_t)1 << native_group_log2(code->parity_shards);
+    size_t outside = size_min(code->data_shards, GF256_ORDER - size);
+    *has_own = code->data_shards > outside;
+    return (outside + size - 1) / size + *has_own;
+}
+
+static bool wide_encode_is_better(const struct reed_code *code)
+{
+    if (code->generator != REED_GENERATOR_NATIVE || code->parity_shards < 2) return false;
+    bool has_own;
+    size_t group_count = encode_group_count(code, &has_own);
+    return wide_cost(native_group_log2(code->parity_shards), group_count, has_own, 0) <
+           (size_t)code->data_shards * code->parity_shards;
+}
+
+static enum reed_status plan_from_wide_encode(const struct reed_code *code,
+                                              struct reed_plan **made)
+{
+    bool has_own;
+    unsigned log2 = native_group_log2(code->parity_shards);
+    size_t group_count = encode_group_count(code, &has_own);
+    struct wide_memory *memory;
+    struct reed_plan *plan = plan_allocate_wide(code, code->data_shards, code->parity_shards, log2,
+                                                group_count, false, &memory);
+    if (plan == NULL) return REED_OUT_OF_MEMORY;
+    for (size_t g = 0; g < group_count; g++) {
+        memory->groups[g].derivative = has_own && g == group_count - 1;
+        memory->groups[g].base = memory->groups[g].derivative ? 0 : (unsigned)(g + 1) << log2;
+    }
+    for (uint32_t j = 0; j < code->data_shards; j++) {
+        unsigned index = native_point_index(code->data_shards, code->parity_shards, j);
+        size_t group = index >> log2 ? (index >> log2) - 1 : group_count - 1;
+        memory->groups[group].sources[index & ((1u << log2) - 1)] = (uint16_t)j;
+    }
+    for (uint32_t r = 0; r < code->parity_shards; r++) memory->wide.targets[r] = (uint16_t)r;
+    wide_prepare(&memory->wide, code->data_shards, code->parity_shards, code->kernel,
+                 plan->entries);
+    *made = plan;
+    return REED_OK;
+}
+
+/* log2 of the smallest transform that holds every point of the code. */
+static unsigned code_points_log2(const struct reed_code *code)
+{
+    size_t point_count = ((size_t)1 << native_group_log2(code->parity_shards)) + code->data_shards;
+    unsigned log2 = 0;
+    while ((size_t)1 << log2 < point_count && log2 < 8) log2++;
+    return log2;
+}
+
+static bool wide_decode_is_better(const struct reed_code *code, size_t target_count)
+{
+    if (code->generator != REED_GENERATOR_NATIVE || code->parity_shards < 2) return false;
+    return wide_cost(code_points_log2(code), 1, true, code->data_shards + target_count) <
+           (size_t)code->data_shards * target_count;
+}
+
+/* prod of (point - P(e)) over the rows e that hold no source, without `point` itself: the locator of
+ * the losses at a known point, its derivative at a lost one. */
+static uint8_t locator_at(const struct wide_transform *wide, uint8_t point)
+{
+    uint8_t product = 1;
+    for (unsigned row = 0; row < 1u << wide->log2_size; row++) {
+        uint8_t difference = point ^ gf256_cantor_point(row);
+        if (wide->groups[0].sources[row] == WIDE_NO_SHARD && difference != 0) {
+            product = gf256_multiply(product, difference);
+        }
+    }
+    return product;
+}
+
+/* Shard i holds v_i f(x_i). Sources enter as f L = shard L / v; f(e) v_e leaves as v_e / L'(e). */
+static enum reed_status plan_from_wide_decode(const struct reed_code *code,
+                                              const uint32_t *sources, const uint32_t *targets,
+                                              size_t target_count, struct reed_plan **made)
+{
+    uint8_t points[REED_SHARDS_MAX], multipliers[REED_SHARDS_MAX];
+    generator_points(code->generator, code->data_shards, code->parity_shards, points, multipliers);
+    struct wide_memory *memory;
+    struct reed_plan *plan = plan_allocate_wide(code, code->data_shards, target_count,
+                                                code_points_log2(code), 1, true, &memory);
+    if (plan == NULL) return REED_OUT_OF_MEMORY;
+    memory->groups[0].derivative = true;
+    memory->groups[0].base = 0;
+    for (size_t i = 0; i < code->data_shards; i++) {
+        unsigned row = native_point_index(code->data_shards, code->parity_shards, sources[i]);
+        memory->groups[0].sources[row] = (uint16_t)i;
+    }
+    for (size_t i = 0; i < target_count; i++) {
+        unsigned row = native_point_index(code->data_shards, code->parity_shards, targets[i]);
+        memory->wide.targets[row] = (uint16_t)i;
+    }
+    for (size_t i = 0; i < code->data_shards; i++) {
+        memory->source_scales[i] = gf256_divide(locator_at(&memory->wide, points[sources[i]]),
+                                                multipliers[sources[i]]);
+    }
+    for (size_t i = 0; i < target_count; i++) {
+        memory->target_scales[i] = gf256_divide(multipliers[targets[i]],
+                                                locator_at(&memory->wide, points[targets[i]]));
+    }
+    wide_prepare(&memory->wide, code->data_shards, target_count, code->kernel, plan->entries);
+    *made = plan;
+    return REED_OK;
+}
+
 /* ---- the public creators -------------------------------------------------------------------- */
 
 /* Encode, whether or not the code may be used for new data. */
 static enum reed_status plan_parity_from_data(const struct reed_code *code,
                                               struct reed_plan **plan)
 {
-    enum reed_status status =
-        transform_is_better(code)
-            ? plan_from_transform(code, plan)
-            : plan_from_matrix(code->kernel, &code->allocator, code->rows, code->parity_shards,
-                               code->data_shards, plan);
+    enum reed_status status;
+    if (transform_is_better(code)) {
+        status = plan_from_transform(code, plan);
+    } else if (wide_encode_is_better(code)) {
+        status = plan_from_wide_encode(code, plan);
+    } else {
+        status = plan_from_matrix(code->kernel, &code->allocator, code->rows, code->parity_shards,
+                                  code->data_shards, plan);
+    }
     if (status != REED_OK) return status;
     for (uint32_t i = 0; i < code->data_shards; i++) (*plan)->source_shards[i] = i;
     for (uint32_t i = 0; i < code->parity_shards; i++) {
@@ -325,13 +456,13 @@ static enum reed_status read_pattern(const struct reed_code *code, const uint32_
 }
 
 /* The first usable parity shards whose rows, restricted to the missing columns, are independent:
- * for an MDS code simply the first p. `work`: p^2 bytes of echelon, then one row. */
+ * for an MDS code simply the first p. `work`, for other codes: p^2 bytes of echelon, then a row. */
 static enum reed_status choose_sources(struct reconstruction *r, const bool *usable, uint8_t *work)
 {
     const struct reed_code *code = r->code;
     size_t pivots[REED_SHARDS_MAX];
     struct row_basis basis = {.width = r->missing_count, .echelon = work, .pivots = pivots};
-    uint8_t *row = work + r->missing_count * r->missing_count;
+    uint8_t *row = code->may_be_singular ? work + r->missing_count * r->missing_count : NULL;
     size_t chosen = r->data_count, usable_count = r->data_count;
     for (uint32_t i = code->data_shards; i < code_shard_count(code); i++) {
         if (!usable[i]) continue;
@@ -428,6 +559,15 @@ static bool wants_all_parity(const struct reed_code *code, const uint32_t *wante
     return true;
 }
 
+static void name_shards(struct reed_plan *plan, const uint32_t *sources, size_t source_count,
+                        const uint32_t *targets)
+{
+    memcpy(plan->source_shards, sources, source_count * sizeof *sources);
+    if (plan->target_count > 0) {
+        memcpy(plan->target_shards, targets, plan->target_count * sizeof *targets);
+    }
+}
+
 enum reed_status reed_plan_create_reconstruct(const struct reed_code *code,
                                               const uint32_t *available, size_t available_count,
                                               const uint32_t *wanted, size_t wanted_count,
@@ -453,6 +593,14 @@ enum reed_status reed_plan_create_reconstruct(const struct reed_code *code,
         return plan_parity_from_data(code, plan);
     }
 
+    status = code->may_be_singular ? REED_OK : choose_sources(&r, usable, NULL);
+    if (status != REED_OK) return status;
+    if (wide_decode_is_better(code, wanted_count)) {
+        status = plan_from_wide_decode(code, r.sources, wanted, wanted_count, plan);
+        if (status == REED_OK) name_shards(*plan, r.sources, code->data_shards, wanted);
+        return status;
+    }
+
     /* Working memory: the solution, the wanted rows, and two p x p matrices (or one and a row). */
     size_t width = code->data_shards, p = r.missing_count;
     size_t rows_size = (p + wanted_count) * width;
@@ -460,7 +608,7 @@ enum reed_status reed_plan_create_reconstruct(const struct reed_code *code,
     if (memory == NULL) return REED_OUT_OF_MEMORY;
     uint8_t *solution = memory, *rows = memory + p * width, *work = memory + rows_size;
 
-    status = choose_sources(&r, usable, work);
+    if (code->may_be_singular) status = choose_sources(&r, usable, work);
     if (status == REED_OK) status = solve_missing(&r, solution, work);
     if (status == REED_OK) {
         for (size_t i = 0; i < wanted_count; i++) {
@@ -469,12 +617,7 @@ enum reed_status reed_plan_create_reconstruct(const struct reed_code *code,
         size_t source_count = drop_idle_sources(&r, rows, wanted_count);
         status = plan_from_matrix(code->kernel, &code->allocator, rows, wanted_count, source_count,
                                   plan);
-        if (status == REED_OK) {
-            memcpy((*plan)->source_shards, r.sources, source_count * sizeof(uint32_t));
-            if (wanted_count > 0) {
-                memcpy((*plan)->target_shards, wanted, wanted_count * sizeof(uint32_t));
-            }
-        }
+        if (status == REED_OK) name_shards(*plan, r.sources, source_count, wanted);
     }
     allocator_give(&code->allocator, memory);
     return status;

@@ -8,11 +8,6 @@
 #include "kernels/kernel.h"
 #include "reed.h"
 
-enum {
-    /* Comparing computes a slice of all targets into scratch, which should stay in L1. */
-    COMPARE_BUDGET = 16384
-};
-
 /* Targets that one kernel call computes together. */
 struct plan_block {
     uint32_t first_target;
@@ -28,6 +23,7 @@ struct reed_plan {
     uint32_t target_count;
     bool accumulates;        /* targets ^= ..., an update */
     unsigned transform_log2; /* not 0: one kernel->transform call of this size, and no blocks */
+    const struct wide_transform *wide; /* not NULL: this instead of blocks */
     size_t slice_size;       /* columns at a time where more than one block reads the sources */
     size_t compare_slice_size;
     size_t memory_size;
@@ -35,7 +31,7 @@ struct reed_plan {
     struct plan_block *blocks;
     uint32_t *source_shards;
     uint32_t *target_shards;
-    uint8_t *entries; /* all four arrays lie behind the struct, in its one allocation */
+    uint8_t *entries; /* all arrays lie behind the struct, in its one allocation */
 };
 
 #endif

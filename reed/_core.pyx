@@ -280,12 +280,13 @@ cdef class _Columns:
     cdef const uint8_t *const *sources
     cdef uint8_t *const *targets
     cdef size_t begin, end
+    cdef void *scratch
     cdef reed_status status
 
     def __call__(self):
         with nogil:
             self.status = creed.reed_plan_apply(self.plan, self.sources, self.targets, self.begin,
-                                                self.end, NULL)
+                                                self.end, self.scratch)
 
 
 cdef dict _pools = {}
@@ -302,22 +303,42 @@ cdef object _pool(int threads):
 cdef int apply_plan(const reed_plan *plan, const uint8_t *const *sources, uint8_t *const *targets,
                     Py_ssize_t size, int threads) except -1:
     """Columns [0, size), in as many column ranges as threads where that is worth while."""
+    cdef size_t scratch_size = creed.reed_plan_apply_scratch_size(plan)
+    cdef uint8_t *scratch = NULL
     cdef reed_status status
-    cdef _Columns task
-    cdef size_t step, begin
     if threads < 1:
         raise errors.InvalidParameter(f"threads must be at least 1, not {threads}")
-    threads = min(threads, size // THREAD_COLUMNS_MIN)
-    if threads <= 1:
-        with nogil:
-            status = creed.reed_plan_apply(plan, sources, targets, 0, size, NULL)
-        return _check(status, "apply")
+    if threads > 1:
+        threads = max(1, min(threads, size // THREAD_COLUMNS_MIN))
+    if scratch_size > 0:
+        scratch = <uint8_t *>PyMem_RawMalloc(threads * scratch_size)
+        if scratch == NULL:
+            raise MemoryError
+    try:
+        if threads == 1:
+            with nogil:
+                status = creed.reed_plan_apply(plan, sources, targets, 0, size, scratch)
+            _check(status, "apply")
+        else:
+            apply_ranges(plan, sources, targets, size, threads, scratch, scratch_size)
+    finally:
+        PyMem_RawFree(scratch)
+    return 0
+
+
+cdef int apply_ranges(const reed_plan *plan, const uint8_t *const *sources,
+                      uint8_t *const *targets, size_t size, int threads, uint8_t *scratch,
+                      size_t scratch_size) except -1:
+    """One range of columns for each thread; each with its own part of the scratch."""
+    cdef _Columns task
+    cdef size_t step, begin
     step = (size // threads + THREAD_COLUMNS_STEP) // THREAD_COLUMNS_STEP * THREAD_COLUMNS_STEP
     tasks = []
     for begin in range(0, size, step):
         task = _Columns()
         task.plan, task.sources, task.targets = plan, sources, targets
-        task.begin, task.end = begin, min(begin + step, <size_t>size)
+        task.begin, task.end = begin, min(begin + step, size)
+        task.scratch = scratch + len(tasks) * scratch_size if scratch != NULL else NULL
         tasks.append(task)
     pool = _pool(threads)
     futures = [pool.submit(task) for task in tasks[1:]]
@@ -1123,7 +1144,7 @@ cdef class BlockGeometry:
                                        // info.data_shards)
 
     def payload_crcs(self, const uint8_t[:, :, :] records, Py_ssize_t payload_size,
-                     uint32_t[:, ::1] out):
+                     uint32_t[:, :] out):
         """CRC32C of the payload of every record.
 
         :param records: (shards, rows, record_size) bytes, unit stride within a record.
@@ -1143,7 +1164,7 @@ cdef class BlockGeometry:
                         &records[shard, row, 0] + <Py_ssize_t>creed.REED_BLOCK_HEADER_SIZE,
                         payload_size)
 
-    def seal_records(self, uint8_t[:, :, :] records, const uint32_t[:, ::1] payload_crcs,
+    def seal_records(self, uint8_t[:, :, :] records, const uint32_t[:, :] payload_crcs,
                      const uint32_t[::1] shard_indices, uint64_t first_row,
                      uint64_t last_row_data_size=0):
         """Write the header of every record, and the zeros behind its payload.

@@ -58,11 +58,15 @@ static inline KERNEL_TARGET vector operand_multiply(operand x, const entry *e)
 const struct reed_kernel reed_kernel_avx2_gfni = {
     .name = "avx2_gfni",
     .is_supported = cpu_has_avx2_gfni,
+    .vector_size = VECTOR_SIZE,
     .entry_size = sizeof(entry),
     .prepare = affine_entry_prepare,
     .multiply = kernel_multiply,
     .add = kernel_add,
     .transform = kernel_transform,
+    .inverse = kernel_inverse,
+    .forward = kernel_forward,
+    .turn = kernel_turn,
     .crc32c = crc32c_sse42,
 };
 

@@ -15,13 +15,13 @@ enum {
     KERNEL_TARGETS_MAX = 8,
     /* log2 of the largest transform that `transform` runs in registers. */
     KERNEL_TRANSFORM_LOG2_MAX = 4,
-    /* Room for one prepared coefficient: two 16-entry nibble tables at most. */
-    KERNEL_ENTRY_SIZE_MAX = 32
+    KERNEL_VECTOR_SIZE_MAX = 64
 };
 
 struct reed_kernel {
     const char *name;
     bool (*is_supported)(void);
+    size_t vector_size; /* bytes; a power of two, at most KERNEL_VECTOR_SIZE_MAX */
 
     /* Bytes of one prepared coefficient, and the function that prepares it. */
     size_t entry_size;
@@ -41,10 +41,22 @@ struct reed_kernel {
     /* The native encoder: inverse transforms of the sources in groups of 2^log2_size, summed, then
      * one forward transform at offset 0 whose first target_count outputs are stored.
      * log2_size 1 .. KERNEL_TRANSFORM_LOG2_MAX, 2^(log2_size - 1) < target_count <= 2^log2_size.
-     * `entries`: see transform.h for the order of the twiddles. */
+     * `entries`: the forward twiddles, then those of each group; see template.h. */
     void (*transform)(const void *entries, unsigned log2_size, const uint8_t *const *sources,
                       size_t source_count, uint8_t *const *targets, size_t target_count,
                       size_t begin, size_t end);
+
+    /* Passes of wide transforms over 2^log2_size rows of `size` bytes (a multiple of vector_size);
+     * log2_size 1 .. KERNEL_TRANSFORM_LOG2_MAX; `out` may be `in`; 2^log2_size - 1 twiddles.
+     *   inverse: out (^)= inverse transform of in
+     *   forward: out = forward transform of in; `is_first`: at offset 0
+     *   turn:    the last inverse pass and the first forward pass at offset 0, in place */
+    void (*inverse)(const void *entries, unsigned log2_size, const uint8_t *const *in,
+                    uint8_t *const *out, size_t size, bool accumulate);
+    void (*forward)(const void *entries, unsigned log2_size, bool is_first,
+                    const uint8_t *const *in, uint8_t *const *out, size_t size);
+    void (*turn)(const void *inverse_entries, const void *forward_entries, unsigned log2_size,
+                 uint8_t *const *rows, size_t size);
 
     /* CRC32C of `size` bytes that continue `value`; see checksum.h. */
     uint32_t (*crc32c)(uint32_t value, const uint8_t *data, size_t size);

@@ -66,10 +66,14 @@ static bool is_supported(void)
 const struct reed_kernel reed_kernel_portable = {
     .name = "portable",
     .is_supported = is_supported,
+    .vector_size = VECTOR_SIZE,
     .entry_size = sizeof(entry),
     .prepare = bit_entry_prepare,
     .multiply = kernel_multiply,
     .add = kernel_add,
     .transform = kernel_transform,
+    .inverse = kernel_inverse,
+    .forward = kernel_forward,
+    .turn = kernel_turn,
     .crc32c = crc32c_portable,
 };

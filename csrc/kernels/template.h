@@ -300,10 +300,10 @@ KERNEL_INLINE void inverse_into(const unsigned log2_size, const unsigned count, 
     }
 }
 
-/* One forward layer at offset 0, where each layer's first twiddle is 0; only what the first `count`
- * outputs need. */
+/* One forward layer; only what the first `count` outputs need. `is_first`: at offset 0, where the
+ * first twiddle of each layer is 0. */
 KERNEL_INLINE void forward_layer(const unsigned layer, const unsigned size, const unsigned count,
-                                 vector *x, const entry *twiddles)
+                                 const bool is_first, vector *x, const entry *twiddles)
 {
     KERNEL_UNROLL
     for (unsigned i = 0; i < size / 2; i++) {
@@ -311,11 +311,21 @@ KERNEL_INLINE void forward_layer(const unsigned layer, const unsigned size, cons
         const unsigned block = low >> (layer + 1) << (layer + 1);
         const entry *w = layer_twiddle(twiddles, size, layer, i);
         if (block >= count) continue;
-        if (block > 0) {
+        if (block > 0 || !is_first) {
             x[low] = vector_add(x[low], operand_multiply(vector_operand(x[high]), w));
         }
         if (block + (1u << layer) < count) x[high] = vector_add(x[high], x[low]);
     }
+}
+
+KERNEL_INLINE void forward_layers(const unsigned log2_size, const unsigned count,
+                                  const bool is_first, vector *x, const entry *twiddles)
+{
+    const unsigned size = 1u << log2_size;
+    if (log2_size > 3) forward_layer(3, size, count, is_first, x, twiddles);
+    if (log2_size > 2) forward_layer(2, size, count, is_first, x, twiddles);
+    if (log2_size > 1) forward_layer(1, size, count, is_first, x, twiddles);
+    forward_layer(0, size, count, is_first, x, twiddles);
 }
 
 KERNEL_INLINE void forward_store(const unsigned log2_size, const unsigned count, vector *x,
@@ -323,10 +333,7 @@ KERNEL_INLINE void forward_store(const unsigned log2_size, const unsigned count,
 {
     const unsigned size = 1u << log2_size;
     if (count > size || count <= size / 2) return; /* a case that this size does not have */
-    if (log2_size > 3) forward_layer(3, size, count, x, twiddles);
-    if (log2_size > 2) forward_layer(2, size, count, x, twiddles);
-    if (log2_size > 1) forward_layer(1, size, count, x, twiddles);
-    forward_layer(0, size, count, x, twiddles);
+    forward_layers(log2_size, count, true, x, twiddles);
     KERNEL_UNROLL
     for (unsigned i = 0; i < count; i++) vector_store(targets[i] + position, x[i]);
 }
@@ -504,5 +511,112 @@ static KERNEL_TARGET void kernel_transform(const void *prepared, unsigned log2_s
     } else {
         transform_vectors(twiddles, log2_size, sources, source_count, targets, target_count,
                           end - VECTOR_SIZE, end);
+    }
+}
+
+/* ---- passes of wide transforms ----------------------------------------------------------------
+ *
+ * A transform that is larger than the register file runs as two passes over rows in memory, each of
+ * up to 16 points in registers; wide.c drives them. Rows are `size` bytes, a multiple of
+ * VECTOR_SIZE; `out` may be `in`. */
+
+KERNEL_INLINE void inverse_layers(const unsigned log2_size, vector *x, const entry *twiddles)
+{
+    const unsigned size = 1u << log2_size;
+    inverse_layer(0, size, size, x, twiddles);
+    if (log2_size > 1) inverse_layer(1, size, size, x, twiddles);
+    if (log2_size > 2) inverse_layer(2, size, size, x, twiddles);
+    if (log2_size > 3) inverse_layer(3, size, size, x, twiddles);
+}
+
+KERNEL_INLINE void inverse_pass(const unsigned log2_size, const entry *twiddles,
+                                const uint8_t *const *in, uint8_t *const *out, size_t size,
+                                bool accumulate)
+{
+    const unsigned count = 1u << log2_size;
+    for (size_t position = 0; position < size; position += VECTOR_SIZE) {
+        vector x[1u << KERNEL_TRANSFORM_LOG2_MAX];
+        KERNEL_UNROLL
+        for (unsigned i = 0; i < count; i++) x[i] = vector_load(in[i] + position);
+        inverse_layers(log2_size, x, twiddles);
+        if (accumulate) {
+            KERNEL_UNROLL
+            for (unsigned i = 0; i < count; i++) {
+                x[i] = vector_add(x[i], vector_load(out[i] + position));
+            }
+        }
+        KERNEL_UNROLL
+        for (unsigned i = 0; i < count; i++) vector_store(out[i] + position, x[i]);
+    }
+}
+
+static KERNEL_TARGET void kernel_inverse(const void *prepared, unsigned log2_size,
+                                         const uint8_t *const *in, uint8_t *const *out,
+                                         size_t size, bool accumulate)
+{
+    switch (log2_size) {
+    case 1: inverse_pass(1, prepared, in, out, size, accumulate); break;
+    case 2: inverse_pass(2, prepared, in, out, size, accumulate); break;
+    case 3: inverse_pass(3, prepared, in, out, size, accumulate); break;
+    default: inverse_pass(4, prepared, in, out, size, accumulate); break;
+    }
+}
+
+KERNEL_INLINE void forward_pass(const unsigned log2_size, const bool is_first,
+                                const entry *twiddles, const uint8_t *const *in,
+                                uint8_t *const *out, size_t size)
+{
+    const unsigned count = 1u << log2_size;
+    for (size_t position = 0; position < size; position += VECTOR_SIZE) {
+        vector x[1u << KERNEL_TRANSFORM_LOG2_MAX];
+        KERNEL_UNROLL
+        for (unsigned i = 0; i < count; i++) x[i] = vector_load(in[i] + position);
+        forward_layers(log2_size, count, is_first, x, twiddles);
+        KERNEL_UNROLL
+        for (unsigned i = 0; i < count; i++) vector_store(out[i] + position, x[i]);
+    }
+}
+
+static KERNEL_TARGET void kernel_forward(const void *prepared, unsigned log2_size, bool is_first,
+                                         const uint8_t *const *in, uint8_t *const *out,
+                                         size_t size)
+{
+    switch (log2_size) {
+    case 1: forward_pass(1, is_first, prepared, in, out, size); break;
+    case 2: forward_pass(2, is_first, prepared, in, out, size); break;
+    case 3: forward_pass(3, is_first, prepared, in, out, size); break;
+    default:
+        if (is_first) {
+            forward_pass(4, true, prepared, in, out, size);
+        } else {
+            forward_pass(4, false, prepared, in, out, size);
+        }
+        break;
+    }
+}
+
+KERNEL_INLINE void turn_pass(const unsigned log2_size, const entry *inverse, const entry *forward,
+                             uint8_t *const *rows, size_t size)
+{
+    const unsigned count = 1u << log2_size;
+    for (size_t position = 0; position < size; position += VECTOR_SIZE) {
+        vector x[1u << KERNEL_TRANSFORM_LOG2_MAX];
+        KERNEL_UNROLL
+        for (unsigned i = 0; i < count; i++) x[i] = vector_load(rows[i] + position);
+        inverse_layers(log2_size, x, inverse);
+        forward_layers(log2_size, count, true, x, forward);
+        KERNEL_UNROLL
+        for (unsigned i = 0; i < count; i++) vector_store(rows[i] + position, x[i]);
+    }
+}
+
+static KERNEL_TARGET void kernel_turn(const void *inverse, const void *forward, unsigned log2_size,
+                                      uint8_t *const *rows, size_t size)
+{
+    switch (log2_size) {
+    case 1: turn_pass(1, inverse, forward, rows, size); break;
+    case 2: turn_pass(2, inverse, forward, rows, size); break;
+    case 3: turn_pass(3, inverse, forward, rows, size); break;
+    default: turn_pass(4, inverse, forward, rows, size); break;
     }
 }
