@@ -23,7 +23,7 @@ C_LAYERS = (
     ("vocabulary", ("include/reed.h", "size.h", "bytes.h")),
     ("field and processor", ("field.[ch]", "cpu.[ch]", "checksum.h")),
     ("kernels", ("kernels/*.[ch]",)),
-    ("matrix, checksum dispatch", ("matrix.[ch]", "checksum.c")),
+    ("matrix, wide transforms, checksum dispatch", ("matrix.[ch]", "wide.[ch]", "checksum.c")),
     ("code", ("code.[ch]",)),
     ("plan", ("plan.[ch]",)),
     ("apply, locate", ("apply.c", "locate.c")),
