@@ -1,0 +1,79 @@
+"""The small things that every verb needs: threads, progress and cancellation, arguments."""
+
+import errno
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
+from ..errors import Cancelled, InvalidParameter
+
+
+def path_list(paths, what: str) -> list[str]:
+    """One path or several as a list of strings, at least one."""
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    result = [os.fsdecode(path) for path in paths]
+    if not result:
+        raise InvalidParameter(f"{what} must have at least one path")
+    return result
+
+
+def folder_list(paths, what: str) -> list[str]:
+    """As ``path_list``, of folders that exist."""
+    folders = path_list(paths, what)
+    for folder in folders:
+        if not stat.S_ISDIR(os.stat(folder).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
+    return folders
+
+
+class Workers:
+    """Runs a function over items on `threads` threads, the caller's own when there is one.
+
+    A context manager that waits for its threads, whatever ends it.
+    """
+
+    def __init__(self, threads: int):
+        if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
+            raise InvalidParameter(f"threads must be at least 1, not {threads!r}")
+        self.threads = threads
+        self._executor = ThreadPoolExecutor(threads, "reed-files") if threads > 1 else None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def map(self, function, items) -> list:
+        """The results in the order of the items; the first error is raised when all have ended,
+        so nothing still writes into a buffer that the caller reuses."""
+        if self._executor is None:
+            return [function(item) for item in items]
+        futures = [self._executor.submit(function, item) for item in items]
+        errors = [future.exception() for future in futures]
+        for error in errors:
+            if error is not None:
+                raise error
+        return [future.result() for future in futures]
+
+
+class Watch:
+    """Carries a caller's ``progress`` and ``cancel`` through the loops."""
+
+    def __init__(self, progress, cancel, total: int | None = None):
+        self._progress = progress
+        self._cancel = cancel
+        self.total = total
+
+    def step(self, done: int) -> None:
+        """Reports `done` bytes; raises Cancelled when the caller wants out."""
+        if self._progress is not None:
+            self._progress(done, self.total)
+        self.check()
+
+    def check(self) -> None:
+        """Raises Cancelled when the caller wants out."""
+        if self._cancel is not None and self._cancel():
+            raise Cancelled("cancelled by the caller")
