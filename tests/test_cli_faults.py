@@ -75,11 +75,10 @@ def count_calls(library, folder, root, kind, *arguments, expect=0):
 
 
 def test_encode_onto_a_full_disk(library, stripe):
-    whole = stripe.encode()
     calls = count_calls(library, stripe.folder, stripe.disks, "change",
-                        *stripe.encode_arguments("-f"))
+                        *stripe.encode_arguments())
     assert calls > 10
-    for path in whole:
+    for path in snapshot(stripe.disks):
         path.unlink()
     for number in range(1, calls + 1):
         done = run_with_fault(library, stripe.disks, f"change:{number}:{errno.ENOSPC}",
@@ -192,9 +191,9 @@ def test_too_many_unreadable_shards_may_come_back(library, stripe):
 
 @pytest.mark.parametrize("number_of_signal", [signal.SIGINT, signal.SIGTERM])
 def test_encode_interrupted_at_every_step(library, stripe, number_of_signal):
-    whole = stripe.encode()
     calls = count_calls(library, stripe.folder, stripe.disks, "change",
-                        *stripe.encode_arguments("-f"))
+                        *stripe.encode_arguments())
+    whole = snapshot(stripe.disks)
     for path in whole:
         path.unlink()
     interrupted = 0
