@@ -24,3 +24,4 @@ from .simulate import simulate
 from .burst import BurstLoss, burst
 from .compat import windows
 from .splitting import split
+from .claim import Verdict, claim

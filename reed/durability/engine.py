@@ -195,7 +195,9 @@ class Engine:
         missing, hidden = divmod(rest, base)
         if kind == len(self.kinds):
             return Blow("latent errors", "on reading", missing, hidden)
-        return Blow(self.kinds[kind].threat, self.kinds[kind].name, missing, hidden)
+        if self.kinds[kind].name:
+            return Blow(self.kinds[kind].threat, self.kinds[kind].name)
+        return Blow(self.kinds[kind].threat, "", missing, hidden)
 
     def _key(self, kind: np.ndarray | int, condition: np.ndarray) -> np.ndarray:
         base = self.shards + 1

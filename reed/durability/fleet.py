@@ -296,6 +296,8 @@ class Fleet:
     lifetime:     Exponential.per_year(rate) or Weibull; or give failures_per_disk_year
     shard_bytes:  bytes of one shard of a stripe
     object_bytes: bytes of one object; None means one stripe
+    object_on_one_set: whether all stripes of an object share one set of disks (a volume that was
+                  carved out of one disk group) or are placed stripe by stripe
     domains:      failure domains (racks), among which a stripe's shards are spread evenly
     placement:    "random": every stripe picks its own disks. "copyset": stripes share `copysets`
                   fixed disk sets
@@ -312,6 +314,7 @@ class Fleet:
     used_share: float = 0.7
     shard_bytes: float = 64 * 2.0**20
     object_bytes: float | None = None
+    object_on_one_set: bool = False
     domains: int = 1
     placement: str = "random"
     copysets: int | None = None
@@ -338,6 +341,8 @@ class Fleet:
         _number("shard_bytes", self.shard_bytes, 1, self.capacity_bytes)
         if self.object_bytes is not None:
             _number("object_bytes", self.object_bytes, 1)
+        if self.object_on_one_set and self.object_bytes is None:
+            raise InvalidParameter("object_on_one_set = True: object_bytes is needed")
         if (self.failures_per_disk_year is None) == (self.lifetime is None):
             raise InvalidParameter(
                 "exactly one of failures_per_disk_year and lifetime is needed"

@@ -15,6 +15,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -33,13 +34,13 @@ State = tuple[Class, ...]
 
 @dataclass(frozen=True)
 class Blow:
-    """The last blow of a loss: its threat, the burst's name where it was one, and how many shards
-    were missing and how many hidden-bad when it had fallen."""
+    """The last blow of a loss: its threat; the name where it was a burst or a migration; else how
+    many shards were missing and how many hidden-bad when it had fallen."""
 
     threat: str
-    name: str
-    missing: int
-    hidden: int
+    name: str = ""
+    missing: int = 0
+    hidden: int = 0
 
 
 class _Stripe:
@@ -89,6 +90,8 @@ class _Stripe:
     def settle(self, target: State, rate: float, threat: str, name: str = "") -> Move:
         if not self.is_lost(target):
             return Move(target, rate)
+        if name:  # how shared a named event is does not depend on what it found
+            return Move(LOST, rate, Blow(threat, name))
         totals = self.totals(target)
         missing = totals[MISSING]
         return Move(LOST, rate, Blow(threat, name, missing, sum(totals) - missing))
@@ -197,8 +200,10 @@ class _Stripe:
     def burst(self, state: State, burst: StripeBurst) -> Iterator[Move]:
         """`at_risk` shards, any of them alike, each destroyed with the burst's probability."""
         total = self.scheme.shards
-        present = total - self.totals(state)[MISSING]
+        missing = self.totals(state)[MISSING]
+        present = total - missing
         threat = "operator" if burst.operator else "bursts"
+        hopeless = 0.0
         pools = []
         for place, size in enumerate(self.sizes):
             counts = state[place]
@@ -208,6 +213,9 @@ class _Stripe:
         for kills in range(1, min(present, burst.at_risk) + 1):
             chance = kill_probability(total, present, burst.at_risk, burst.probability, kills)
             if chance == 0.0:
+                continue
+            if missing + kills > self.scheme.parity_shards:
+                hopeless += chance  # whichever they are
                 continue
             ways = math.comb(present, kills)
             for split in _splits(kills, [pool[2] for pool in pools]):
@@ -219,6 +227,7 @@ class _Stripe:
                         after = self.moved(after, place, condition, MISSING)
                 yield self.settle(after, burst.events_per_year * chance * weight / ways,
                                   threat, burst.name)
+        yield Move(LOST, burst.events_per_year * hopeless, Blow(threat, burst.name))
 
     def migration(self, state: State) -> Iterator[Move]:
         """All shards are read and written anew; see `fleet.Migration`."""
@@ -231,8 +240,7 @@ class _Stripe:
         yield Move(self.start(), faults.migrations * (1.0 - skipped * bad))
         # A misled migration whose source was kept is rolled back: the stripe stays as it was.
         yield Move(LOST, faults.migrations * skipped * bad * faults.early_reclaim,
-                   Blow("operator", "migration", totals[MISSING],
-                        sum(totals) - totals[MISSING]))
+                   Blow("operator", "migration"))
 
 
 def kill_probability(shards: int, present: int, at_risk: int, probability: float,
@@ -323,6 +331,7 @@ class _Solved:
     hidden: float  # mean share of a stripe's shards with a hidden fault
 
 
+@lru_cache(maxsize=512)
 def _solve(scheme: Scheme, fleet: Fleet) -> _Solved:
     faults = fleet.stripe_faults(scheme)
     chain = stripe_chain(scheme, faults)
@@ -337,10 +346,10 @@ def _solve(scheme: Scheme, fleet: Fleet) -> _Solved:
     return _Solved(faults, chain, share, dict(fluxes), hidden)
 
 
-def loss_fluxes(scheme: Scheme, fleet: Fleet) -> list[LossFlux]:
+def loss_fluxes(scheme: Scheme, fleet: Fleet, own_set: bool = False) -> list[LossFlux]:
     """The stationary loss rates of one stripe by what struck last, with their sharing between
-    stripes that are placed as the fleet places them."""
-    return _together(scheme, fleet, _solve(scheme, fleet), own_set=False)
+    stripes that are placed as the fleet places them, or between those of one set of disks."""
+    return _together(scheme, fleet, _solve(scheme, fleet), own_set)
 
 
 def evaluate(scheme: Scheme, fleet: Fleet) -> Outcome:
@@ -357,14 +366,15 @@ def evaluate(scheme: Scheme, fleet: Fleet) -> Outcome:
     spread = _together(scheme, fleet, solved, own_set=False)
     own = _together(scheme, fleet, solved, own_set=True)
     stripe_rate = math.fsum(solved.fluxes.values())
+    of_object = own if fleet.object_on_one_set else spread
     by_threat = {threat: 0.0 for threat in ALL_THREATS}
-    for flux in spread:
+    for flux in of_object:
         by_threat[flux.blow.threat] += flux.any_rate(object_stripes)
     return Outcome(
         scheme=scheme,
         fleet=fleet,
         stripe_rate=stripe_rate,
-        object_loss=_within_a_year(flux.any_rate(object_stripes) for flux in spread),
+        object_loss=_within_a_year(flux.any_rate(object_stripes) for flux in of_object),
         disk_set_loss=_within_a_year(flux.any_rate(set_stripes) for flux in own),
         fleet_loss=_within_a_year(flux.any_rate(stripes) for flux in spread),
         bytes_lost=-math.expm1(-stripe_rate) * stripes * scheme.data_shards * fleet.shard_bytes,

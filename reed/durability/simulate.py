@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -350,7 +350,9 @@ def _unit_factor(scheme: Scheme, fleet: Fleet, unit: str, sums: Sums) -> float:
     """Stripe losses → losses of a unit of many stripes, by what struck last: the simulated mix of
     blows, with the sharing of each from the chain."""
     count = fleet.stripes_per_object(scheme) if unit == "object" else fleet.stripes(scheme)
-    fluxes = {flux.blow: flux.any_rate(count) / flux.rate for flux in loss_fluxes(scheme, fleet)}
+    own_set = unit == "object" and fleet.object_on_one_set
+    fluxes = {flux.blow: flux.any_rate(count) / flux.rate
+              for flux in loss_fluxes(scheme, fleet, own_set)}
     if not sums.by_blow:
         return 1.0
     scaled = math.fsum(weight * fluxes.get(blow, count) for blow, weight in sums.by_blow.items())
@@ -404,7 +406,7 @@ def _inputs_interval(scheme: Scheme, fleet: Fleet, unit: str, value: float) -> I
     if not fleet.ranges:
         return None
     chain_unit = "object" if unit == "stripe" else unit
-    subject = fleet if unit != "stripe" else fleet.with_values({"object_bytes": None})
+    subject = fleet if unit != "stripe" else replace(fleet, object_bytes=None, object_on_one_set=False)
     interval = input_interval(scheme, subject, chain_unit)
     center = evaluate(scheme, subject).loss(chain_unit)
     if center == 0.0:

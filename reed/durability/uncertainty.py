@@ -16,7 +16,7 @@ from .model import evaluate
 from .result import Interval
 from .schemes import Scheme
 
-DRAWS = 200
+DRAWS = 100
 SEED = 20180720
 Z95 = 1.959963984540054
 

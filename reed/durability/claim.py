@@ -1,0 +1,264 @@
+"""A claim of so many nines, put to the test: the verdict, the budget of threats, and what would
+earn the claim.
+
+The verdict is about *expected loss of objects* unless another unit is named, from a stationary
+fleet over one year, and it respects what the inputs can carry: PASS when the whole interval of the
+inputs keeps the claim, FAIL when none of it does, NOT DEMONSTRABLE when it straddles the claim.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from reed.errors import InvalidParameter
+
+from .fleet import Fleet, Scrub
+from .model import Outcome, evaluate
+from .result import Estimate, Interval, nines_of, whole_nines
+from .schemes import LocalReconstruction, ReedSolomon, Replication, Scheme
+from .uncertainty import input_interval
+
+PASS, FAIL, NOT_DEMONSTRABLE = "PASS", "FAIL", "NOT DEMONSTRABLE"
+UNITS = ("object", "disk_set", "fleet")
+
+UNIT_WORDS = {
+    "object": "expected share of objects lost",
+    "disk_set": "probability of losing some block on one set of disks",
+    "fleet": "probability of any loss in the fleet",
+}
+
+
+@dataclass(frozen=True)
+class BudgetLine:
+    """One threat. All values are annual loss probabilities of the claim's unit.
+
+    only:      with every other threat switched off
+    without:   with this one switched off
+    last_blow: what this threat struck last (for objects; these add up to the loss)
+    orders_over_claim: log10(share this threat is answerable for / allowed loss), where the share
+        is the larger of `only` and what switching it off removes; above 0 breaks the claim alone
+    """
+
+    threat: str
+    only: float
+    without: float
+    last_blow: float
+    orders_over_claim: float
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A change that, alone, earns the claim, or the statement that it cannot. `value` is the
+    needed input; None where no value does."""
+
+    change: str
+    value: float | str | None
+    loss: float
+    text: str
+
+    @property
+    def earns(self) -> bool:
+        return self.value is not None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to "does this scheme on this fleet keep `nines` nines a year?"."""
+
+    verdict: str
+    nines: float
+    unit: str
+    estimate: Estimate
+    outcome: Outcome
+    budget: tuple[BudgetLine, ...]
+    remedies: tuple[Remedy, ...]
+
+    @property
+    def allowed(self) -> float:
+        return 10.0**-self.nines
+
+    @property
+    def breaking(self) -> tuple[BudgetLine, ...]:
+        """The threats that break the claim alone, the worst first."""
+        return tuple(sorted((line for line in self.budget if line.orders_over_claim > 0.0),
+                            key=lambda line: -line.orders_over_claim))
+
+
+def claim(nines: float, scheme: Scheme, fleet: Fleet, unit: str = "object",
+          remedies: bool = True) -> Verdict:
+    """Tests the claim that the annual loss probability of `unit` is at most 10^−`nines`."""
+    if not (isinstance(nines, (int, float)) and 0.0 < nines <= 40.0):
+        raise InvalidParameter(f"nines = {nines!r}: allowed is above 0, at most 40")
+    if unit not in UNITS:
+        raise InvalidParameter(f"unit = {unit!r}: allowed is one of {', '.join(UNITS)}")
+    outcome = evaluate(scheme, fleet)
+    interval = input_interval(scheme, fleet, unit)
+    estimate = _estimate(outcome, unit, interval)
+    return Verdict(
+        verdict=_verdict(nines, estimate, interval),
+        nines=float(nines),
+        unit=unit,
+        estimate=estimate,
+        outcome=outcome,
+        budget=_budget(nines, scheme, fleet, unit, outcome),
+        remedies=_remedies(nines, scheme, fleet, unit) if remedies else (),
+    )
+
+
+def _keeps(nines: float, loss: float) -> bool:
+    # The same forgiveness at the edge as the integer count of nines: 1e-10 is ten nines.
+    return whole_nines(nines_of(loss) - nines) >= 0.0
+
+
+def _verdict(nines: float, estimate: Estimate, interval: Interval | None) -> str:
+    low, high = estimate.probability, estimate.probability
+    if interval is not None:
+        low, high = interval.low, interval.high
+    if _keeps(nines, high):
+        return PASS
+    return FAIL if not _keeps(nines, low) else NOT_DEMONSTRABLE
+
+
+def _estimate(outcome: Outcome, unit: str, interval: Interval | None) -> Estimate:
+    fleet, scheme = outcome.fleet, outcome.scheme
+    loss = outcome.loss(unit)
+    names = {
+        "object": "one object" if fleet.object_bytes is None
+        else f"one object of {fleet.object_bytes:.4g} bytes",
+        "disk_set": f"some block on one set of {scheme.shards} disks",
+        "fleet": f"any stripe of a fleet of {fleet.disks} disks",
+    }
+    return Estimate(
+        probability=loss,
+        log10_loss=math.log10(loss) if loss > 0.0 else -math.inf,
+        years=1.0,
+        of=names[unit],
+        faults=fleet.threats(),
+        start="stationary",
+        convention=f"{fleet.repair.mode} repair, mean {fleet.repair_hours(scheme):.3g} h; lost "
+        "means fewer good shards than decode; transient outages lose nothing",
+        method="exact Markov chain of one stripe, spread by what is shared",
+        mttdl_years=1.0 / -math.log1p(-loss) if 0.0 < loss < 1.0 else None,
+        inputs=interval,
+    )
+
+
+def _budget(nines: float, scheme: Scheme, fleet: Fleet, unit: str, outcome: Outcome
+            ) -> tuple[BudgetLine, ...]:
+    allowed = 10.0**-nines
+    total = outcome.loss(unit)
+    lines = []
+    for threat in fleet.threats():
+        only = evaluate(scheme, fleet.only(threat)).loss(unit)
+        without = evaluate(scheme, fleet.without(threat)).loss(unit)
+        answerable = max(only, total - without)
+        lines.append(BudgetLine(
+            threat, only, without, outcome.by_threat[threat],
+            math.log10(answerable / allowed) if answerable > 0.0 else -math.inf,
+        ))
+    return tuple(lines)
+
+
+# -- what would earn it ------------------------------------------------------------------------
+
+Change = Callable[[float], Fleet]
+
+
+def _largest(keeps: Callable[[float], bool], low: float, high: float) -> float | None:
+    """The largest value in [low, high] that keeps the claim, by bisection of the logarithm; None
+    if `low` does not. The claim must be monotone in the value."""
+    if not keeps(low):
+        return None
+    if keeps(high):
+        return high
+    for _ in range(24):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if keeps(middle) else (low, middle)
+    return low
+
+
+def with_repair_hours(fleet: Fleet, hours: float) -> Fleet:
+    """The same fleet with this mean time from failure to repaired, all included."""
+    mode = "parallel" if fleet.repair.mode == "shared" else fleet.repair.mode
+    return replace(fleet.with_values({}),
+                   repair=replace(fleet.repair, detection_hours=0.0, queueing_hours=0.0,
+                                  transfer_hours=hours, bytes_per_second=None,
+                                  codec_bytes_per_second=None, clock=None, mode=mode))
+
+
+def with_scrub_hours(fleet: Fleet, hours: float) -> Fleet:
+    """The same fleet with checksums, scrubbed at this interval."""
+    scrub = replace(fleet.scrub, interval_hours=hours, clock=None) if fleet.scrub else Scrub(hours)
+    return replace(fleet.with_values({}), scrub=scrub, checksums=True)
+
+
+def hardened(fleet: Fleet) -> Fleet:
+    """The same fleet with verification never skipped, sources kept, and checksums read."""
+    migration = fleet.migration and replace(fleet.migration, skip_verification=0.0,
+                                            early_reclaim=0.0)
+    return replace(fleet.with_values({}), migration=migration, checksums=True)
+
+
+def _remedies(nines: float, scheme: Scheme, fleet: Fleet, unit: str) -> tuple[Remedy, ...]:
+    found = []
+
+    def loss(candidate: Scheme, changed: Fleet) -> float:
+        return evaluate(candidate, changed).loss(unit)
+
+    now = fleet.repair_hours(scheme)
+    value = _largest(lambda hours: _keeps(nines, loss(scheme, with_repair_hours(fleet, hours))),
+                     0.01, now * 100.0)
+    shown = with_repair_hours(fleet, 0.01 if value is None else value)
+    found.append(Remedy(
+        "repair time", value, loss(scheme, shown),
+        "no repair is fast enough: even 36 s does not earn it" if value is None else
+        f"repair within {value:.3g} h of the failure (now {now:.3g} h)"
+        + (": already met" if value >= now else ""),
+    ))
+    if fleet.latent_errors or fleet.read_errors or fleet.silent_corruption:
+        interval = fleet.scrub.interval_hours if fleet.scrub else None
+        value = _largest(lambda hours: _keeps(nines, loss(scheme, with_scrub_hours(fleet, hours))),
+                         0.1, 87660.0)
+        shown = with_scrub_hours(fleet, 0.1 if value is None else value)
+        current = f"now {interval:.3g} h" if interval else "now never"
+        found.append(Remedy(
+            "scrub interval", value, loss(scheme, shown),
+            f"no scrub interval alone earns it ({current})" if value is None else
+            f"checksums and a scrub every {value:.4g} h ({current})",
+        ))
+    if fleet.migration or not fleet.checksums:
+        after = loss(scheme, hardened(fleet))
+        keeps = _keeps(nines, after)
+        text = "verification always on, the source kept until verified again, checksums read"
+        found.append(Remedy("operations", "verify and retain" if keeps else None, after,
+                            text if keeps else f"{text}: not enough alone"))
+    found.append(_other_code(nines, scheme, fleet, loss))
+    return tuple(found)
+
+
+def more_parity(scheme: Scheme) -> list[Scheme]:
+    """The same data shards with more and more redundancy."""
+    if isinstance(scheme, Replication):
+        return [Replication(copies) for copies in range(scheme.copies + 1, 9)]
+    if isinstance(scheme, LocalReconstruction):
+        return [ReedSolomon(scheme.data_shards, m)
+                for m in range(scheme.parity_shards, scheme.parity_shards + 6)]
+    top = min(256 - scheme.data_shards, scheme.parity_shards + 8)
+    return [ReedSolomon(scheme.data_shards, m) for m in range(scheme.parity_shards + 1, top + 1)]
+
+
+def _other_code(nines: float, scheme: Scheme, fleet: Fleet,
+                loss: Callable[[Scheme, Fleet], float]) -> Remedy:
+    last = loss(scheme, fleet)
+    for candidate in more_parity(scheme):
+        if candidate.shards > fleet.disks:
+            return Remedy("code", None, last, f"no room for more redundancy on {fleet.disks} disks")
+        last = loss(candidate, fleet)
+        if _keeps(nines, last):
+            return Remedy("code", str(candidate), last,
+                          f"{candidate} on the same fleet ({candidate.overhead:.2f} bytes stored "
+                          "per byte)")
+    return Remedy("code", None, last, "more redundancy alone does not earn it: what is left is "
+                  "shared by all shards")
