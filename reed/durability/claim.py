@@ -235,7 +235,28 @@ def _remedies(nines: float, scheme: Scheme, fleet: Fleet, unit: str) -> tuple[Re
         found.append(Remedy("operations", "verify and retain" if keeps else None, after,
                             text if keeps else f"{text}: not enough alone"))
     found.append(_other_code(nines, scheme, fleet, loss))
+    if not any(remedy.earns for remedy in found):
+        found.append(_together(nines, scheme, fleet, loss))
     return tuple(found)
+
+
+def _together(nines: float, scheme: Scheme, fleet: Fleet, loss: Callable[[Scheme, Fleet], float]
+              ) -> Remedy:
+    """Where nothing helps alone: sound operations, a weekly scrub and the leanest code that then
+    suffices."""
+    interval = min(168.0, fleet.scrub.interval_hours) if fleet.scrub else 168.0
+    best = with_scrub_hours(hardened(fleet), interval)
+    last = loss(scheme, best)
+    for candidate in [scheme, *more_parity(scheme)]:
+        if candidate.shards > fleet.disks:
+            break
+        last = loss(candidate, best)
+        if _keeps(nines, last):
+            return Remedy("all together", str(candidate), last,
+                          f"verification always on, sources retained, a scrub every "
+                          f"{interval:g} h, and {candidate}")
+    return Remedy("all together", None, last, "sound operations, a weekly scrub and more "
+                  "redundancy together do not earn it: bursts and other shared faults remain")
 
 
 def more_parity(scheme: Scheme) -> list[Scheme]:

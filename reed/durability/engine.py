@@ -18,6 +18,7 @@ Times are in hours. Arrays are (shards, paths), so that sums over shards run alo
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ from reed.errors import InvalidParameter
 
 from .clocks import Exponential
 from .fleet import StripeFaults
-from .model import Blow, kill_probability
+from .model import Blow, kill_probability, unreadable_probability
 from .result import HOURS_PER_YEAR
 from .schemes import Scheme
 
@@ -108,9 +109,10 @@ class Engine:
             if self._can_be(condition)
         ]
         self.misled_table = self._misled()
-        self.unreadable_table = self._unreadable()
         self.class_rows = [np.array(members, dtype=np.intp) for members in scheme.classes]
-        self.decodes, self.radix = self._decoding()
+        self.radix: list[int] = []
+        self.decodes = self._decoding()
+        self.unreadable_table = self._unreadable()
 
     # -- tables --------------------------------------------------------------------------------
 
@@ -161,30 +163,37 @@ class Engine:
         return table
 
     def _unreadable(self) -> np.ndarray:
-        """[good] → probability that a repair finds fewer readable shards than it needs."""
+        """[bad counts in mixed radix] → probability that a repair cannot read enough."""
         q = self.faults.read_failure
-        table = np.zeros(self.shards + 1)
-        if q:
-            for good in range(self.shards + 1):
-                spare = max(-1, good - self.scheme.data_shards)
-                table[good] = math.fsum(
-                    math.comb(good, bad) * q**bad * (1 - q) ** (good - bad)
-                    for bad in range(spare + 1, good + 1)
-                )
-        return table
+        if not q:
+            return np.zeros(self.decodes.size)
+        return np.array([unreadable_probability(self.scheme, counts, q)
+                         for counts in self._class_counts()])
 
-    def _decoding(self) -> tuple[np.ndarray, list[int]]:
-        """Whether bad shards decode, indexed by their counts per class in mixed radix."""
+    def _class_counts(self) -> Iterator[tuple[int, ...]]:
+        """Every vector of bad shards per class, in the order of its mixed-radix index."""
+        sizes = [len(members) for members in self.scheme.classes]
+        for index in range(math.prod(size + 1 for size in sizes)):
+            yield tuple((index // step) % (size + 1)
+                        for step, size in zip(self.radix, sizes, strict=True))
+
+    def _index(self, bad: np.ndarray) -> np.ndarray:
+        """(shards, paths) flags → mixed-radix index of their counts per class."""
+        if len(self.class_rows) == 1:
+            return bad.sum(axis=0)
+        return sum(step * bad[rows].sum(axis=0)
+                   for step, rows in zip(self.radix, self.class_rows, strict=True))
+
+    def _decoding(self) -> np.ndarray:
+        """[bad counts in mixed radix] → whether they decode."""
         sizes = [len(members) for members in self.scheme.classes]
         total = math.prod(size + 1 for size in sizes)
         if total > TABLE_LIMIT:
             raise InvalidParameter(
                 f"{self.scheme}: {total} loss patterns; at most {TABLE_LIMIT} are tabulated"
             )
-        radix = [math.prod(size + 1 for size in sizes[:place]) for place in range(len(sizes))]
-        counts = (tuple((index // step) % (size + 1) for step, size in
-                        zip(radix, sizes, strict=True)) for index in range(total))
-        return np.array([self.scheme.survives_counts(count) for count in counts]), radix
+        self.radix = [math.prod(size + 1 for size in sizes[:place]) for place in range(len(sizes))]
+        return np.array([self.scheme.survives_counts(counts) for counts in self._class_counts()])
 
     # -- blows ---------------------------------------------------------------------------------
 
@@ -227,11 +236,7 @@ class Engine:
             missing = condition == MISSING
             index = missing.sum(axis=0) + (bad & ~missing).any(axis=0)
             return ~self.decodes[np.minimum(index, self.shards)]
-        if len(self.class_rows) == 1:
-            return ~self.decodes[bad.sum(axis=0)]
-        index = sum(step * bad[rows].sum(axis=0)
-                    for step, rows in zip(self.radix, self.class_rows, strict=True))
-        return ~self.decodes[index]
+        return ~self.decodes[self._index(bad)]
 
     def damage_rates(self, paths: Paths, counts: dict[int, np.ndarray],
                      at: np.ndarray | None = None) -> np.ndarray:
@@ -536,7 +541,7 @@ class Engine:
         losses = None
         counts = self.count(paths.condition[:, which])
         if self.faults.read_failure:
-            lost = self.unreadable_table[counts[GOOD]]
+            lost = self.unreadable_table[self._index(paths.condition[:, which] != GOOD)]
             key = self._key(len(self.kinds), paths.condition[:, which])
             if biased:
                 # The chance of not finding enough readable shards is counted, not drawn.

@@ -470,8 +470,6 @@ class Fleet:
                 unit, self.silent_corruption.cluster_bytes
             )
         if self.read_errors is not None:
-            if not scheme.is_mds:
-                raise InvalidParameter(f"read_errors with {scheme}: allowed is an MDS scheme")
             size = self.shard_bytes
             if unit == "disk_set":
                 size = self.capacity_bytes * self.used_share

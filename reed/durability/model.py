@@ -159,16 +159,6 @@ class _Stripe:
             return 1.0
         return 1.0 - math.comb(good, sources) / math.comb(good + wrong, sources)
 
-    def unreadable(self, totals: tuple[int, ...]) -> float:
-        """Probability that fewer good shards than needed can be read, by `read_failure` each."""
-        q = self.faults.read_failure
-        good = self.scheme.shards - sum(totals)
-        spare = good - self.scheme.data_shards
-        if q == 0.0:
-            return 0.0
-        return math.fsum(math.comb(good, bad) * q**bad * (1.0 - q) ** (good - bad)
-                         for bad in range(spare + 1, good + 1))
-
     def repairs(self, state: State) -> Iterator[Move]:
         totals = self.totals(state)
         missing = totals[MISSING]
@@ -177,7 +167,8 @@ class _Stripe:
         faults = self.faults
         rate = faults.repair(missing)
         if faults.read_failure:
-            lost = self.unreadable(totals)
+            bad = tuple(sum(counts) for counts in state)
+            lost = unreadable_probability(self.scheme, bad, faults.read_failure)
             hidden = sum(totals) - missing
             yield Move(LOST, rate * lost, Blow("latent errors", "on reading", missing, hidden))
             rate *= 1.0 - lost
@@ -241,6 +232,22 @@ class _Stripe:
         # A misled migration whose source was kept is rolled back: the stripe stays as it was.
         yield Move(LOST, faults.migrations * skipped * bad * faults.early_reclaim,
                    Blow("operator", "migration"))
+
+
+def unreadable_probability(scheme: Scheme, bad: tuple[int, ...], q: float) -> float:
+    """That what is good no longer decodes when each good shard fails to be read with probability
+    `q`. bad: shards that are not good, per class of the scheme."""
+    sizes = [len(members) for members in scheme.classes]
+    terms = []
+    for failed in itertools.product(*(range(size - gone + 1)
+                                      for size, gone in zip(sizes, bad, strict=True))):
+        if scheme.survives_counts(tuple(map(sum, zip(bad, failed, strict=True)))):
+            continue
+        terms.append(math.prod(
+            math.comb(size - gone, count) * q**count * (1.0 - q) ** (size - gone - count)
+            for size, gone, count in zip(sizes, bad, failed, strict=True)
+        ))
+    return min(1.0, math.fsum(terms))
 
 
 def kill_probability(shards: int, present: int, at_risk: int, probability: float,
