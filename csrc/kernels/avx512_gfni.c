@@ -49,7 +49,14 @@ static inline KERNEL_TARGET operand vector_operand(vector v)
 
 static inline KERNEL_TARGET vector operand_multiply(operand x, const entry *e)
 {
-    return _mm512_gf2p8affine_epi64_epi8(x, _mm512_set1_epi64((long long)e->matrix), 0);
+    vector matrix = _mm512_set1_epi64((long long)e->matrix);
+#if defined(__clang__)
+    /* Keeps the broadcast out of the instruction's memory operand, whose 8-bit displacements clang
+     * encodes wrongly before version 20 (llvm-project pull request 120340): it would silently
+     * multiply by other coefficients. */
+    __asm__("" : "+v"(matrix));
+#endif
+    return _mm512_gf2p8affine_epi64_epi8(x, matrix, 0);
 }
 
 
