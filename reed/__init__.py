@@ -31,6 +31,7 @@ _HOMES = {
     "UnsupportedKernel": "reed.errors",
     "CorruptShard": "reed.errors",
     "FormatError": "reed.errors",
+    "TruncatedShard": "reed.errors",
     "UnsupportedFormat": "reed.errors",
     "NoShardsFound": "reed.errors",
     "SeveralStripes": "reed.errors",

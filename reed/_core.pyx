@@ -947,6 +947,8 @@ cdef int _check_format(reed_status status, const creed.reed_format_fault *fault,
         raise errors.InvalidParameter(message)
     if status == creed.REED_CORRUPT:
         raise errors.CorruptShard(message, **values)
+    if status == creed.REED_TRUNCATED:
+        raise errors.TruncatedShard(message, **values)
     if status in (creed.REED_UNSUPPORTED_VERSION, creed.REED_UNSUPPORTED_FEATURE):
         raise errors.UnsupportedFormat(message, **values)
     raise errors.FormatError(message, **values)
@@ -1038,8 +1040,9 @@ def shard_footer_write(dict fields):
 def shard_header_parse(const uint8_t[::1] data):
     """The fields of a header, verified; with version_major and version_minor.
 
-    :raises FormatError: not a header, too short, or a field out of its range. :raises
-        CorruptShard: the checksum does not match. :raises UnsupportedFormat: of a newer version.
+    :raises FormatError: not a header, or a field out of its range. :raises TruncatedShard: too
+        short. :raises CorruptShard: the checksum does not match. :raises UnsupportedFormat: of a
+        newer version.
     """
     cdef creed.reed_shard_info info
     cdef creed.reed_format_fault fault
@@ -1069,7 +1072,7 @@ def shard_footer_parse(const uint8_t[::1] data):
 def block_parse(const uint8_t[::1] record):
     """The fields of the block record that `record` begins with, verified with its payload.
 
-    :raises FormatError, CorruptShard, UnsupportedFormat: as `shard_header_parse`.
+    Errors as `shard_header_parse`; TruncatedShard also where damage made the length too large.
     """
     cdef creed.reed_block_info info
     cdef creed.reed_format_fault fault

@@ -75,6 +75,10 @@ class CorruptShard(FormatError):
     """A checksum does not match: the bytes are damaged."""
 
 
+class TruncatedShard(FormatError):
+    """The bytes end before the structure does."""
+
+
 class UnsupportedFormat(FormatError):
     """Written by a newer version: a major version, a feature or a number that is not known here."""
 

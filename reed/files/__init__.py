@@ -11,7 +11,7 @@ Every verb works in bounded memory: at most 64 MiB of buffers plus four rows, wh
 ``reed.files.medium`` for how files are published and what a crash leaves.
 """
 
-from .decoding import decode, salvage
+from .decoding import decode
 from .encoding import encode
 from .inspecting import inspect
 from .repairing import repair
@@ -29,6 +29,7 @@ from .reports import (
     StripeReport,
     VerifyReport,
 )
+from .salvaging import salvage
 from .verifying import verify
 
 __all__ = [

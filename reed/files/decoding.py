@@ -1,10 +1,21 @@
-"""Shard files back into the object: decode, or where that is impossible, salvage."""
+"""Shard files back into the object, exactly or not at all."""
 
+import os
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import BinaryIO
 
-from .reports import DecodeReport, SalvageReport
+from ..errors import BeyondRepair, DigestMismatch, InvalidParameter, TargetExists
+from . import medium
+from .digests import ObjectDigest, crc32c_of
+from .layout import RecordBatch, cut
+from .ranges import Ranges
+from .reading import GOOD, UNKNOWN, Rows, Stripe, open_stripe
+from .reports import DecodeReport
+from .work import Watch, Workers, path_list
+from .writing import read_back_object
+
+_BUFFER_COUNT = 2  # one is read and written while the other may still be under the digest
 
 
 def decode(
@@ -40,26 +51,171 @@ def decode(
     BeyondRepair (rows with fewer than data_shards good blocks; ``salvage`` gives what there is),
     DigestMismatch, TargetExists, ReadBackMismatch, Cancelled, OSError.
     """
-    raise NotImplementedError
+    with Workers(threads) as workers, open_stripe(
+            path_list(shards, "shards"), stripe_id, workers, Watch(None, cancel).check) as stripe:
+        watch = Watch(progress, cancel, stripe.layout.object_size)
+        if hasattr(target, "write"):
+            output = _StreamOutput(target)
+            rebuilt_rows, digest_state = _decode_to(stripe, output, watch, _merge_sparingly)
+            target_path = None
+        else:
+            target_path = os.fsdecode(target)
+            rebuilt_rows, digest_state = _decode_to_path(stripe, target_path, overwrite, watch)
+        return DecodeReport(
+            stripe=stripe.describe(), target=target_path, digest=digest_state,
+            rebuilt_rows=rebuilt_rows, shards=stripe.shard_reports(),
+            skipped=tuple(stripe.skipped))
 
 
-def salvage(
-    shards: str | PathLike | Sequence[str | PathLike],
-    target: str | PathLike,
-    *,
-    stripe_id: bytes | str | None = None,
-    overwrite: bool = False,
-    threads: int = 1,
-    progress: Callable[[int, int | None], object] | None = None,
-    cancel: Callable[[], bool] | None = None,
-) -> SalvageReport:
-    """Writes what can be proved of an object that is beyond repair, and a map of the rest.
+class _StreamOutput:
+    """Writes an object to a caller's stream."""
 
-    Writes ``TARGET.partial``, where every verified byte stands at its offset in the object and
-    holes are zero (sparse), and ``TARGET.partial.json``, which tells holes from data; never
-    TARGET itself. A row that cannot be rebuilt still gives its good data blocks. Without any
-    readable length the file ends at the last verified byte.
+    def __init__(self, stream):
+        self._stream = stream
 
-    Parameters and errors as ``decode``; damage to blocks is not an error here.
-    """
-    raise NotImplementedError
+    def write(self, pieces: list[memoryview]) -> None:
+        """Writes all pieces, whatever portions the stream takes."""
+        for piece in pieces:
+            while len(piece):
+                count = self._stream.write(piece)
+                if count is None:
+                    raise BlockingIOError("the target is not ready; it must be a blocking stream")
+                piece = piece[count:]
+
+
+class _FileOutput:
+    """Writes an object to a temporary from its beginning on, and knows what was written."""
+
+    def __init__(self, temporary: medium.Temporary):
+        self._temporary = temporary
+        self.size = 0
+        self.crc32c = 0
+
+    def write(self, pieces: list[memoryview]) -> None:
+        """Writes all pieces behind what is there."""
+        self.size = medium.write_all_at(self._temporary.descriptor, pieces, self.size)
+        self.crc32c = crc32c_of(pieces, self.crc32c)
+
+
+def _decode_to_path(stripe: Stripe, path: str, overwrite: bool, watch: Watch) -> tuple[int, str]:
+    require_free(path, overwrite)
+    for merge in (_merge_sparingly, _merge_comparing):
+        with medium.Publication() as publication:
+            temporary = publication.create(path)
+            output = _FileOutput(temporary)
+            try:
+                rebuilt_rows, digest_state = _decode_to(stripe, output, watch, merge)
+            except DigestMismatch:
+                if merge is _merge_comparing:
+                    raise
+                continue
+            temporary.sync()
+            read_back_object(temporary, output.size, output.crc32c, watch.check)
+            publication.publish(overwrite)
+            return rebuilt_rows, digest_state
+    raise AssertionError("the last merge returns or raises")
+
+
+def _decode_to(stripe: Stripe, output, watch: Watch, merge) -> tuple[int, str]:
+    """Writes the whole object; returns the count of rebuilt rows and the digest's state."""
+    row_count = max(1, RecordBatch.rows_for(stripe.geometry, _BUFFER_COUNT))
+    batches = [RecordBatch(stripe.geometry, row_count) for _ in range(_BUFFER_COUNT)]
+    digested = [None] * _BUFFER_COUNT
+    rebuilt_rows = 0
+    done = 0
+    with ObjectDigest(stripe.digest_type if stripe.digest else None) as object_digest:
+        for turn, (first_row, count) in enumerate(stripe.row_batches(row_count)):
+            position = turn % _BUFFER_COUNT
+            if digested[position] is not None:
+                digested[position].result()
+            rows = stripe.new_rows(batches[position], first_row, count)
+            rebuilt_rows += merge(stripe, rows)
+            size = stripe.layout.data_size_of(first_row, count)
+            pieces = cut(rows.views.data_pieces, size)
+            digested[position] = object_digest.add(pieces)
+            output.write(pieces)
+            done += size
+            watch.step(done)
+        for future in digested:
+            if future is not None:
+                future.result()
+        return rebuilt_rows, require_digest(stripe, object_digest)
+
+
+def require_digest(stripe: Stripe, object_digest: ObjectDigest) -> str:
+    """Compares with the recorded digest: "match" or "unavailable"; raises DigestMismatch."""
+    if not stripe.digest or not stripe.digest_type:
+        return "unavailable"
+    found = object_digest.finish()
+    if found != stripe.digest:
+        raise DigestMismatch(
+            f"stripe {stripe.geometry.stripe_id.hex()}: every block is right, but the digest of "
+            f"the object is {found.hex()}, must be {stripe.digest.hex()}",
+            expected=stripe.digest.hex(), actual=found.hex())
+    return "match"
+
+
+def _merge_sparingly(stripe: Stripe, rows: Rows) -> int:
+    """Fills the data blocks of `rows`, reading parity only where a row lacks data; returns how
+    many rows were rebuilt."""
+    data_shards = stripe.geometry.data_shards
+    stripe.read(rows, range(data_shards))
+    good = rows.states == GOOD
+    rebuilt = [row for row in range(rows.count) if not good[:data_shards, row].all()]
+    for shard_index in range(data_shards, stripe.geometry.shard_count):
+        if all(len(rows.good_shards(row)) >= data_shards for row in rebuilt):
+            break
+        stripe.read(rows, [shard_index])
+    _require_enough(stripe, rows, rebuilt)
+    for row in rebuilt:
+        sources = rows.good_shards(row)
+        rows.rebuild(stripe.code, row, sources, missing_data(stripe, sources))
+    return len(rebuilt)
+
+
+def _merge_comparing(stripe: Stripe, rows: Rows) -> int:
+    """As ``_merge_sparingly``, but every shard is read and those that the others contradict are
+    left out."""
+    stripe.read(rows, range(stripe.geometry.shard_count))
+    settled = [stripe.settle(rows, row) for row in range(rows.count)]
+    _require_enough(stripe, rows, range(rows.count))
+    rebuilt_rows = 0
+    for row, answer in enumerate(settled):
+        missing = missing_data(stripe, answer.sources)
+        rows.rebuild(stripe.code, row, answer.sources, missing)
+        rebuilt_rows += bool(missing)
+    return rebuilt_rows
+
+
+def missing_data(stripe: Stripe, sources: list[int]) -> list[int]:
+    return sorted(set(range(stripe.geometry.data_shards)) - set(sources))
+
+
+def _require_enough(stripe: Stripe, rows: Rows, which) -> None:
+    """Raises BeyondRepair when a row has too few good blocks."""
+    needed = stripe.geometry.data_shards
+    lost = Ranges()
+    fewest = needed
+    is_unknown = False
+    missing = set(range(stripe.geometry.shard_count))
+    for row in which:
+        good = rows.good_shards(row)
+        if len(good) < needed:
+            lost.add(rows.first_row + row, 1)
+            fewest = min(fewest, len(good))
+            missing -= set(good)
+            is_unknown |= bool((rows.states[:, row] == UNKNOWN).any())
+    if lost:
+        raise BeyondRepair(
+            f"stripe {stripe.geometry.stripe_id.hex()}: row {lost[0][0]} has {fewest} good blocks "
+            f"of the {needed} that are needed" + (
+                "; some are unreadable now" if is_unknown else ""),
+            needed=needed, available=fewest, missing=sorted(missing), rows=lost,
+            unknown=is_unknown)
+
+
+def require_free(path: str, overwrite: bool) -> None:
+    if not overwrite and os.path.lexists(path):
+        raise TargetExists(f"{path} exists", path=path)
+    if not os.path.basename(path):
+        raise InvalidParameter(f"target must be the path of a file, not {path!r}")

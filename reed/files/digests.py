@@ -56,6 +56,12 @@ class ObjectDigest:
             return None
         return self._executor.submit(self._update, pieces)
 
+    def add_now(self, pieces: list[memoryview]) -> None:
+        """Continues the digest and waits for it, so that the pieces may change."""
+        future = self.add(pieces)
+        if future is not None:
+            future.result()
+
     def _update(self, pieces):
         for piece in pieces:
             self._hash.update(piece)

@@ -274,12 +274,15 @@ def _keep(path: str, kept_path: str) -> None:
         os.rename(path, kept_path)
 
 
-def set_aside(path: str) -> str:
-    """Renames a file that nobody can name to a free name beside it; returns that name."""
-    aside_path = f"{path}.set-aside-{secrets.token_hex(4)}"
-    _link(path, aside_path)
+def move_to_free_name(path: str, free_path: str) -> None:
+    """Renames a file to a name that must be free."""
+    _link(path, free_path)
     _unlink_if_present(path)
-    return aside_path
+
+
+def name_aside(path: str) -> str:
+    """A name beside `path` that nothing has."""
+    return f"{path}.set-aside-{secrets.token_hex(4)}"
 
 
 def _unlink_if_present(path: str) -> None:

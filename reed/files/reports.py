@@ -40,7 +40,7 @@ class SkippedFile(_Report):
     path: str
     # "foreign": not a shard file. "other stripe": another stripe was chosen. "unsupported":
     # written by a newer version. "unreadable": the operating system refused (unknown, not absent).
-    # "temporary": left by an interrupted write, in a folder. "conflict": see reason.
+    # "temporary": left by an interrupted write, in a folder. "absent": there is no such path.
     kind: str
     reason: str
 
@@ -113,7 +113,7 @@ class VerifyReport(_Report):
     rows: RowCounts
     # How many more blocks any row can lose before data is lost: the smallest count of good blocks
     # in a row, less data_shards (negative: so many are lacking). Exact for MDS generators, an
-    # upper bound for others. With no row: the same over headers and footers.
+    # upper bound for others. With no row: how many footers can be lost.
     margin: int
     digest: str  # "match", "mismatch", or "unavailable" (none recorded, or data is lost)
     lost_rows: tuple[tuple[int, int], ...]

@@ -66,11 +66,12 @@ class Watch:
         self._progress = progress
         self._cancel = cancel
         self.total = total
+        self.offset = 0  # bytes of earlier passes
 
     def step(self, done: int) -> None:
         """Reports `done` bytes; raises Cancelled when the caller wants out."""
         if self._progress is not None:
-            self._progress(done, self.total)
+            self._progress(self.offset + done, self.total)
         self.check()
 
     def check(self) -> None:

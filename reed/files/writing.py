@@ -1,6 +1,9 @@
 """Writes one shard file into a temporary and reads it back from the medium; used by encode and
 repair."""
 
+import os
+import stat
+
 import numpy
 
 from .. import _core
@@ -22,6 +25,14 @@ class ShardWriter:
         self._footer = b""
         self._temporary = publication.create(path)
         medium.write_all_at(self._temporary.descriptor, [memoryview(self._header)], 0)
+
+    def take_owner_and_mode(self, status: os.stat_result) -> None:
+        """Gives the file the owner and the permissions of the one that it will replace."""
+        try:
+            os.fchown(self._temporary.descriptor, status.st_uid, status.st_gid)
+        except PermissionError:
+            pass  # only root gives files away; then the file belongs to whoever repaired it
+        os.fchmod(self._temporary.descriptor, stat.S_IMODE(status.st_mode))
 
     def write_records(self, records: memoryview, layout: Layout, first_row: int) -> None:
         """Writes adjacent records at the place of `first_row`."""
