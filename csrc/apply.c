@@ -2,47 +2,93 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "plan.h"
 #include "size.h"
 #include "wide.h"
 
+enum {
+    /* Bytes of all shards from which on targets are written past the cache: more than a core's
+     * second-level cache, so that they would leave it before anybody reads them. */
+    STREAM_BYTES_MIN = 4 << 20,
+    /* Sources up to which fetching ahead helps on every processor. */
+    FEW_STREAMS = 3
+};
+
 static void apply_block(const struct reed_plan *plan, const struct plan_block *block,
                         const uint8_t *const *sources, uint8_t *const *targets, size_t begin,
-                        size_t end)
+                        size_t end, enum kernel_write write)
 {
     if (block->is_sum) {
         plan->kernel->add(sources, plan->source_count, targets[block->first_target], begin, end,
-                          plan->accumulates);
+                          write);
     } else {
         plan->kernel->multiply(plan->entries + block->entries_offset, sources, plan->source_count,
                                targets + block->first_target, block->target_count, begin, end,
-                               plan->accumulates);
+                               write);
     }
 }
 
-/* The arguments have been checked. */
-static void apply_columns(const struct reed_plan *plan, const uint8_t *const *sources,
-                          uint8_t *const *targets, size_t begin, size_t end, void *scratch)
+/* A part of the columns that is written in one way. */
+static void write_columns(const struct reed_plan *plan, const uint8_t *const *sources,
+                          uint8_t *const *targets, size_t begin, size_t end,
+                          enum kernel_write write, void *scratch)
 {
     if (begin == end) return;
     if (plan->wide != NULL) {
         wide_apply(plan->wide, plan->kernel, plan->entries, sources, plan->source_count, targets,
-                   plan->target_count, begin, end, scratch);
+                   plan->target_count, begin, end, write, scratch);
         return;
     }
     if (plan->transform_log2 > 0) {
         plan->kernel->transform(plan->entries, plan->transform_log2, sources, plan->source_count,
-                                targets, plan->target_count, begin, end);
+                                targets, plan->target_count, begin, end, write);
         return;
     }
     size_t slice = plan->block_count > 1 ? plan->slice_size : end - begin;
     while (begin < end) {
         size_t stop = begin + size_min(slice, end - begin);
         for (size_t i = 0; i < plan->block_count; i++) {
-            apply_block(plan, &plan->blocks[i], sources, targets, begin, stop);
+            apply_block(plan, &plan->blocks[i], sources, targets, begin, stop, write);
         }
         begin = stop;
     }
+}
+
+/* How far `begin` is from columns at which every target is aligned; false when there are none. */
+static bool find_alignment(const struct reed_plan *plan, uint8_t *const *targets, size_t begin,
+                           size_t *distance)
+{
+    size_t unit = plan->kernel->vector_size;
+    for (size_t t = 0; t < plan->target_count; t++) {
+        size_t found = (0 - ((uintptr_t)targets[t] + begin)) % unit;
+        if (t > 0 && found != *distance) return false;
+        *distance = found;
+    }
+    return true;
+}
+
+/* Data that is larger than the caches is written past them: a plain store would first read what it
+ * overwrites. The ends up to aligned columns are stored plainly. */
+static void apply_columns(const struct reed_plan *plan, const uint8_t *const *sources,
+                          uint8_t *const *targets, size_t begin, size_t end, void *scratch)
+{
+    enum kernel_write write = plan->accumulates ? KERNEL_ADD : KERNEL_STORE;
+    size_t shard_count = (size_t)plan->source_count + plan->target_count, distance = 0;
+    if (plan->accumulates || plan->target_count == 0 ||
+        end - begin < STREAM_BYTES_MIN / shard_count ||
+        !find_alignment(plan, targets, begin, &distance)) {
+        write_columns(plan, sources, targets, begin, end, write, scratch);
+        return;
+    }
+    size_t aligned = begin + distance;
+    size_t stop = end - (end - aligned) % plan->kernel->vector_size;
+    write_columns(plan, sources, targets, begin, aligned, KERNEL_STORE, scratch);
+    write = plan->source_count > FEW_STREAMS && cpu_foresees_streams() ? KERNEL_STREAM
+                                                                       : KERNEL_STREAM_FETCH;
+    write_columns(plan, sources, targets, aligned, stop, write, scratch);
+    plan->kernel->fence();
+    write_columns(plan, sources, targets, stop, end, KERNEL_STORE, scratch);
 }
 
 static bool is_range_valid(const struct reed_plan *plan, const void *sources, const void *targets,

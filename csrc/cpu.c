@@ -25,7 +25,20 @@ bool cpu_has_avx512_gfni(void)
            __builtin_cpu_supports("vpclmulqdq");
 }
 
+/* Measured on streams past the cache, data GB/s without and with software prefetch: Zen 4, ten
+ * streams in, 27 and 17; two streams in, 10 and 12.6. A server core of Intel's with ten: 10 and
+ * 13. */
+bool cpu_foresees_streams(void)
+{
+    return __builtin_cpu_is("amd");
+}
+
 #else
+
+bool cpu_foresees_streams(void)
+{
+    return false;
+}
 
 bool cpu_has_sse42(void)
 {

@@ -192,8 +192,6 @@ static enum reed_status plan_from_transform(const struct reed_code *code, struct
 /* What a plan with a wide transform keeps behind its entries. */
 struct wide_memory {
     struct wide_transform wide;
-    uint8_t source_scales[REED_SHARDS_MAX];
-    uint8_t target_scales[REED_SHARDS_MAX];
     struct wide_group groups[];
 };
 
@@ -202,21 +200,20 @@ static struct reed_plan *plan_allocate_wide(const struct reed_code *code, size_t
                                             size_t group_count, bool is_scaled,
                                             struct wide_memory **memory)
 {
-    struct wide_transform shape = {.log2_size = log2_size, .group_count = group_count};
-    if (is_scaled) shape.source_scales = shape.target_scales = code->rows; /* anything not NULL */
+    struct wide_transform shape = {
+        .log2_size = log2_size, .group_count = group_count, .is_scaled = is_scaled};
     size_t size = sizeof **memory + group_count * sizeof(struct wide_group);
     void *extra;
-    struct reed_plan *plan = plan_allocate(
-        code->kernel, &code->allocator, source_count, target_count,
-        wide_entry_count(&shape, source_count, target_count), size, &extra);
+    struct reed_plan *plan =
+        plan_allocate(code->kernel, &code->allocator, source_count, target_count,
+                      wide_entry_count(&shape), size, &extra);
     if (plan == NULL) return NULL;
     *memory = extra;
     memset(*memory, 0xff, size); /* every row without a shard */
     (*memory)->wide.log2_size = log2_size;
     (*memory)->wide.group_count = group_count;
     (*memory)->wide.groups = (*memory)->groups;
-    (*memory)->wide.source_scales = is_scaled ? (*memory)->source_scales : NULL;
-    (*memory)->wide.target_scales = is_scaled ? (*memory)->target_scales : NULL;
+    (*memory)->wide.is_scaled = is_scaled;
     plan->wide = &(*memory)->wide;
     return plan;
 }
@@ -260,8 +257,7 @@ static enum reed_status plan_from_wide_encode(const struct reed_code *code,
         memory->groups[group].sources[index & ((1u << log2) - 1)] = (uint16_t)j;
     }
     for (uint32_t r = 0; r < code->parity_shards; r++) memory->wide.targets[r] = (uint16_t)r;
-    wide_prepare(&memory->wide, code->data_shards, code->parity_shards, code->kernel,
-                 plan->entries);
+    wide_prepare(&memory->wide, NULL, NULL, code->kernel, plan->entries);
     *made = plan;
     return REED_OK;
 }
@@ -278,6 +274,7 @@ static unsigned code_points_log2(const struct reed_code *code)
 static bool wide_decode_is_better(const struct reed_code *code, size_t target_count)
 {
     if (code->generator != REED_GENERATOR_NATIVE || code->parity_shards < 2) return false;
+    if (code_points_log2(code) < WIDE_LOW_LOG2) return false; /* scales need whole low blocks */
     return wide_cost(code_points_log2(code), 1, true, code->data_shards + target_count) <
            (size_t)code->data_shards * target_count;
 }
@@ -317,15 +314,16 @@ static enum reed_status plan_from_wide_decode(const struct reed_code *code,
         unsigned row = native_point_index(code->data_shards, code->parity_shards, targets[i]);
         memory->wide.targets[row] = (uint16_t)i;
     }
+    uint8_t source_scales[REED_SHARDS_MAX], target_scales[REED_SHARDS_MAX];
     for (size_t i = 0; i < code->data_shards; i++) {
-        memory->source_scales[i] = gf256_divide(locator_at(&memory->wide, points[sources[i]]),
-                                                multipliers[sources[i]]);
+        source_scales[i] = gf256_divide(locator_at(&memory->wide, points[sources[i]]),
+                                        multipliers[sources[i]]);
     }
     for (size_t i = 0; i < target_count; i++) {
-        memory->target_scales[i] = gf256_divide(multipliers[targets[i]],
-                                                locator_at(&memory->wide, points[targets[i]]));
+        target_scales[i] = gf256_divide(multipliers[targets[i]],
+                                        locator_at(&memory->wide, points[targets[i]]));
     }
-    wide_prepare(&memory->wide, code->data_shards, target_count, code->kernel, plan->entries);
+    wide_prepare(&memory->wide, source_scales, target_scales, code->kernel, plan->entries);
     *made = plan;
     return REED_OK;
 }

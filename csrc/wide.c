@@ -41,12 +41,10 @@ static size_t transform_entry_count(const struct wide_transform *wide)
     return block_count * (((size_t)1 << low_log2(wide)) - 1) + block_count - 1;
 }
 
-size_t wide_entry_count(const struct wide_transform *wide, size_t source_count,
-                        size_t target_count)
+size_t wide_entry_count(const struct wide_transform *wide)
 {
     return (1 + wide->group_count) * transform_entry_count(wide) +
-           (wide->source_scales != NULL ? source_count : 0) +
-           (wide->target_scales != NULL ? target_count : 0);
+           (wide->is_scaled ? (size_t)2 << wide->log2_size : 0);
 }
 
 uint8_t *prepare_twiddles(const struct reed_kernel *kernel, unsigned log2, unsigned base,
@@ -75,21 +73,29 @@ static uint8_t *prepare_transform(const struct wide_transform *wide,
     return prepare_twiddles(kernel, high, base >> low, (size_t)1 << high, entries);
 }
 
-void wide_prepare(const struct wide_transform *wide, size_t source_count, size_t target_count,
-                  const struct reed_kernel *kernel, uint8_t *entries)
+/* One scale for each row; rows without a shard, whose products nobody reads, get 1. */
+static uint8_t *prepare_scales(const struct wide_transform *wide, const uint16_t *shards,
+                               const uint8_t *scales, const struct reed_kernel *kernel,
+                               uint8_t *entries)
+{
+    for (size_t row = 0; row < (size_t)1 << wide->log2_size; row++) {
+        kernel->prepare(shards[row] == WIDE_NO_SHARD ? 1 : scales[shards[row]], entries);
+        entries += kernel->entry_size;
+    }
+    return entries;
+}
+
+void wide_prepare(const struct wide_transform *wide, const uint8_t *source_scales,
+                  const uint8_t *target_scales, const struct reed_kernel *kernel,
+                  uint8_t *entries)
 {
     entries = prepare_transform(wide, kernel, 0, entries);
     for (size_t g = 0; g < wide->group_count; g++) {
         entries = prepare_transform(wide, kernel, wide->groups[g].base, entries);
     }
-    for (size_t i = 0; wide->source_scales != NULL && i < source_count; i++) {
-        kernel->prepare(wide->source_scales[i], entries);
-        entries += kernel->entry_size;
-    }
-    for (size_t i = 0; wide->target_scales != NULL && i < target_count; i++) {
-        kernel->prepare(wide->target_scales[i], entries);
-        entries += kernel->entry_size;
-    }
+    if (!wide->is_scaled) return;
+    entries = prepare_scales(wide, wide->groups[0].sources, source_scales, kernel, entries);
+    prepare_scales(wide, wide->targets, target_scales, kernel, entries);
 }
 
 size_t wide_cost(unsigned log2_size, size_t group_count, bool has_derivative, size_t scale_count)
@@ -113,15 +119,22 @@ struct wide_run {
     const uint8_t *target_scales;
     size_t transform_size;        /* bytes of one transform's entries */
     size_t strip_size;
+    bool is_turned;               /* the last group does the first forward pass */
+    bool is_fetching;
     uint8_t *work[WIDE_POINTS_MAX];  /* rows of the group that is being transformed */
     uint8_t *total[WIDE_POINTS_MAX]; /* rows of the sum; the same as `work` for a single group */
     uint8_t *zero;                   /* one row each */
     uint8_t *unwanted;
 };
 
+static const struct wide_group *last_group(const struct wide_transform *wide)
+{
+    return &wide->groups[wide->group_count - 1];
+}
+
 static bool needs_total(const struct wide_transform *wide)
 {
-    return wide->group_count > 1 || wide->groups[0].derivative;
+    return wide->group_count > 1 || last_group(wide)->derivative;
 }
 
 static size_t strip_size_for(const struct wide_transform *wide)
@@ -140,25 +153,11 @@ size_t wide_scratch_size(const struct wide_transform *wide, const struct reed_ke
            (source_count + target_count) * kernel->vector_size;
 }
 
-/* D of `work` into `total`: see the top of this file. */
-static void add_derivative(const struct wide_run *run, size_t size, bool accumulate)
-{
-    size_t row_count = (size_t)1 << run->wide->log2_size;
-    for (size_t row = 0; row < row_count; row++) {
-        const uint8_t *terms[8];
-        size_t term_count = 0;
-        for (size_t bit = 1; bit < row_count; bit *= 2) {
-            if ((row & bit) == 0) terms[term_count++] = run->work[row + bit];
-        }
-        run->kernel->add(terms, term_count, run->total[row], 0, size, accumulate);
-    }
-}
-
-/* Columns [position, position + size) of one low block's rows into `in`, scaled where the transform
- * says so; false when the block holds no source. */
+/* Where the rows of one low block begin at `position`; false when the block holds no source.
+ * `is_fetching`: ask for the next strip, whose rows are too many and too short to be foreseen. */
 static bool gather_block(const struct wide_run *run, const struct wide_group *group, size_t first,
                          const uint8_t *const *sources, size_t position, size_t size,
-                         const uint8_t **in)
+                         bool is_fetching, const uint8_t **in)
 {
     size_t count = (size_t)1 << low_log2(run->wide);
     bool is_used = false;
@@ -168,114 +167,142 @@ static bool gather_block(const struct wide_run *run, const struct wide_group *gr
         if (source == WIDE_NO_SHARD) continue;
         is_used = true;
         in[i] = sources[source] + position;
-        if (run->source_scales != NULL) {
-            run->kernel->multiply(run->source_scales + source * run->kernel->entry_size, &in[i], 1,
-                                  &run->work[first + i], 1, 0, size, false);
-            in[i] = run->work[first + i];
+        for (size_t line = 0; is_fetching && line < size; line += 64) {
+            __builtin_prefetch(in[i] + size + line);
         }
     }
     return is_used;
 }
 
-/* Adds group g to the total; `is_turned`: leaves the first forward pass done as well. */
+/* The scales of the rows from `first` on, where there are any. */
+static const uint8_t *row_scales(const struct wide_run *run, const uint8_t *scales, size_t first)
+{
+    return scales != NULL ? scales + first * run->kernel->entry_size : NULL;
+}
+
+/* The first inverse pass of a group: blocks of neighbouring rows, from the sources to `rows`. Blocks
+ * without a source stay zero: where rows are stored (not added to), `rows` then names the zero row. */
+static void inverse_low(const struct wide_run *run, const struct wide_group *group,
+                        const uint8_t *entries, const uint8_t *const *sources, size_t position,
+                        size_t size, enum kernel_write write, uint8_t *const *out,
+                        uint8_t **rows)
+{
+    unsigned low = low_log2(run->wide);
+    size_t low_count = (size_t)1 << low, row_count = (size_t)1 << run->wide->log2_size;
+    for (size_t first = 0; first < row_count; first += low_count) {
+        const uint8_t *in[1 << WIDE_LOW_LOG2];
+        bool is_used =
+            gather_block(run, group, first, sources, position, size, run->is_fetching, in);
+        if (is_used) {
+            run->kernel->inverse(entries, low, row_scales(run, run->source_scales, first), in,
+                                 out + first, size, write);
+        }
+        for (size_t i = first; i < first + low_count; i++) rows[i] = is_used ? out[i] : run->zero;
+        entries += (low_count - 1) * run->kernel->entry_size;
+    }
+}
+
+/* Twiddles of the high pass: behind those of all low blocks. */
+static const uint8_t *high_entries(const struct wide_run *run, const uint8_t *entries)
+{
+    size_t low_count = (size_t)1 << low_log2(run->wide);
+    size_t high_count = (size_t)1 << high_log2(run->wide);
+    return entries + high_count * (low_count - 1) * run->kernel->entry_size;
+}
+
+/* Rows j, j + 16, ...: what one call of a high pass works on. */
+static void every_low(const struct wide_run *run, uint8_t *const *rows, size_t j, uint8_t **picked)
+{
+    for (size_t i = 0; i < (size_t)1 << high_log2(run->wide); i++) {
+        picked[i] = rows[j + (i << low_log2(run->wide))];
+    }
+}
+
+/* Adds group g to the total. The last group leaves the first forward pass done as well where that
+ * can be had on the same registers: a single one, or one whose derivative counts. */
 static void add_group(const struct wide_run *run, size_t g, const uint8_t *const *sources,
-                      size_t position, size_t size, bool is_turned)
+                      size_t position, size_t size)
 {
     const struct wide_group *group = &run->wide->groups[g];
     const uint8_t *entries = run->first_group + g * run->transform_size;
-    unsigned low = low_log2(run->wide), high = high_log2(run->wide);
-    size_t low_count = (size_t)1 << low, high_count = (size_t)1 << high;
-    bool accumulate = g > 0 && !group->derivative;
-    /* The last pass of a group that needs no derivative ends in the total. */
-    uint8_t *const *low_out = high == 0 && !group->derivative ? run->total : run->work;
-    for (size_t first = 0; first < low_count * high_count; first += low_count) {
-        const uint8_t *in[1 << WIDE_LOW_LOG2];
-        if (gather_block(run, group, first, sources, position, size, in)) {
-            run->kernel->inverse(entries, low, in, low_out + first, size, high == 0 && accumulate);
-        } else if (low_out == run->work || !accumulate) {
-            for (size_t i = 0; i < low_count; i++) memset(low_out[first + i], 0, size);
-        }
-        entries += (low_count - 1) * run->kernel->entry_size;
+    unsigned high = high_log2(run->wide);
+    size_t low_count = (size_t)1 << low_log2(run->wide);
+    enum kernel_write write = g > 0 ? KERNEL_ADD : KERNEL_STORE;
+    uint8_t *rows[WIDE_POINTS_MAX];
+    if (high == 0 && !group->derivative) {
+        inverse_low(run, group, entries, sources, position, size, write, run->total, rows);
+        return;
     }
+    inverse_low(run, group, entries, sources, position, size, KERNEL_STORE, run->work, rows);
     for (size_t j = 0; high > 0 && j < low_count; j++) {
-        const uint8_t *in[1 << WIDE_LOW_LOG2];
-        uint8_t *out[1 << WIDE_LOW_LOG2];
-        for (size_t i = 0; i < high_count; i++) {
-            in[i] = run->work[j + i * low_count];
-            out[i] = group->derivative ? run->work[j + i * low_count]
-                                       : run->total[j + i * low_count];
-        }
-        if (is_turned) {
-            const uint8_t *forward =
-                run->forward + high_count * (low_count - 1) * run->kernel->entry_size;
-            run->kernel->turn(entries, forward, high, out, size);
+        uint8_t *in[1 << WIDE_LOW_LOG2], *work[1 << WIDE_LOW_LOG2], *total[1 << WIDE_LOW_LOG2];
+        every_low(run, rows, j, in);
+        every_low(run, run->work, j, work);
+        every_low(run, run->total, j, total);
+        if (run->is_turned && group == last_group(run->wide)) {
+            run->kernel->turn(high_entries(run, entries), high_entries(run, run->forward), high,
+                              (const uint8_t *const *)in, work, group->derivative ? total : NULL,
+                              size, write);
         } else {
-            run->kernel->inverse(entries, high, in, out, size, accumulate);
+            run->kernel->inverse(high_entries(run, entries), high, NULL,
+                                 (const uint8_t *const *)in, total, size, write);
         }
     }
-    if (group->derivative) add_derivative(run, size, g > 0);
 }
 
 static void forward_high(const struct wide_run *run, size_t size)
 {
-    unsigned low = low_log2(run->wide), high = high_log2(run->wide);
-    size_t low_count = (size_t)1 << low, high_count = (size_t)1 << high;
-    const uint8_t *entries = run->forward + high_count * (low_count - 1) * run->kernel->entry_size;
-    for (size_t j = 0; high > 0 && j < low_count; j++) {
+    unsigned high = high_log2(run->wide);
+    for (size_t j = 0; high > 0 && j < (size_t)1 << low_log2(run->wide); j++) {
         uint8_t *rows[1 << WIDE_LOW_LOG2];
-        for (size_t i = 0; i < high_count; i++) rows[i] = run->total[j + i * low_count];
-        run->kernel->forward(entries, high, true, (const uint8_t *const *)rows, rows, size);
+        every_low(run, run->total, j, rows);
+        run->kernel->forward(high_entries(run, run->forward), high, NULL, true,
+                             (const uint8_t *const *)rows, NULL, rows, size, KERNEL_STORE);
     }
 }
 
+/* The last pass, from the total to the targets. The derivative over the low bits of a row's number
+ * is taken here; it commutes with the forward pass over the high ones. */
 static void forward_low(const struct wide_run *run, uint8_t *const *targets, size_t position,
-                        size_t size)
+                        size_t size, enum kernel_write write)
 {
-    const struct wide_transform *wide = run->wide;
-    unsigned low = low_log2(wide);
-    size_t low_count = (size_t)1 << low, row_count = (size_t)1 << wide->log2_size;
+    unsigned low = low_log2(run->wide);
+    size_t low_count = (size_t)1 << low, row_count = (size_t)1 << run->wide->log2_size;
     for (size_t first = 0; first < row_count; first += low_count) {
         uint8_t *out[1 << WIDE_LOW_LOG2];
         bool is_used = false;
         for (size_t i = 0; i < low_count; i++) {
-            uint16_t target = wide->targets[first + i];
+            uint16_t target = run->wide->targets[first + i];
             is_used |= target != WIDE_NO_SHARD;
-            out[i] = target == WIDE_NO_SHARD     ? run->unwanted
-                     : run->target_scales != NULL ? run->total[first + i]
-                                                  : targets[target] + position;
+            out[i] = target == WIDE_NO_SHARD ? run->unwanted : targets[target] + position;
         }
         if (!is_used) continue;
         const uint8_t *entries =
             run->forward + first / low_count * (low_count - 1) * run->kernel->entry_size;
-        run->kernel->forward(entries, low, first == 0,
-                             (const uint8_t *const *)run->total + first, out, size);
-        for (size_t i = 0; run->target_scales != NULL && i < low_count; i++) {
-            uint16_t target = wide->targets[first + i];
-            if (target == WIDE_NO_SHARD) continue;
-            const uint8_t *source = run->total[first + i];
-            uint8_t *scaled = targets[target] + position;
-            run->kernel->multiply(run->target_scales + target * run->kernel->entry_size, &source,
-                                  1, &scaled, 1, 0, size, false);
-        }
+        const uint8_t *const *differentiated =
+            last_group(run->wide)->derivative ? (const uint8_t *const *)run->work + first : NULL;
+        run->kernel->forward(entries, low, row_scales(run, run->target_scales, first), first == 0,
+                             (const uint8_t *const *)run->total + first, differentiated, out, size,
+                             write);
     }
 }
 
 /* `size` is a multiple of the vector size and at most the strip size. */
 static void apply_strip(const struct wide_run *run, const uint8_t *const *sources,
-                        uint8_t *const *targets, size_t position, size_t size)
+                        uint8_t *const *targets, size_t position, size_t size,
+                        enum kernel_write write)
 {
-    bool is_turned = !needs_total(run->wide) && high_log2(run->wide) > 0;
     for (size_t g = 0; g < run->wide->group_count; g++) {
-        add_group(run, g, sources, position, size, is_turned);
+        add_group(run, g, sources, position, size);
     }
-    if (!is_turned) forward_high(run, size);
-    forward_low(run, targets, position, size);
+    if (!run->is_turned) forward_high(run, size);
+    forward_low(run, targets, position, size, write);
 }
 
 /* Splits the scratch into rows; returns what remains of it. */
 static uint8_t *run_prepare(struct wide_run *run, const struct wide_transform *wide,
                             const struct reed_kernel *kernel, const uint8_t *entries,
-                            size_t source_count, void *scratch)
+                            enum kernel_write write, void *scratch)
 {
     size_t row_count = (size_t)1 << wide->log2_size;
     uintptr_t misalignment = (uintptr_t)scratch % KERNEL_VECTOR_SIZE_MAX;
@@ -283,13 +310,15 @@ static uint8_t *run_prepare(struct wide_run *run, const struct wide_transform *w
     run->wide = wide;
     run->kernel = kernel;
     run->strip_size = strip_size_for(wide);
+    run->is_fetching = write == KERNEL_STREAM_FETCH;
+    run->is_turned = high_log2(wide) > 0 &&
+                     (wide->group_count == 1 || last_group(wide)->derivative);
     run->transform_size = transform_entry_count(wide) * kernel->entry_size;
     run->forward = entries;
     run->first_group = entries + run->transform_size;
     const uint8_t *scales = run->first_group + wide->group_count * run->transform_size;
-    run->source_scales = wide->source_scales != NULL ? scales : NULL;
-    if (wide->source_scales != NULL) scales += source_count * kernel->entry_size;
-    run->target_scales = wide->target_scales != NULL ? scales : NULL;
+    run->source_scales = wide->is_scaled ? scales : NULL;
+    run->target_scales = wide->is_scaled ? scales + row_count * kernel->entry_size : NULL;
     for (size_t row = 0; row < row_count; row++, memory += run->strip_size) {
         run->work[row] = run->total[row] = memory;
     }
@@ -305,10 +334,10 @@ static uint8_t *run_prepare(struct wide_run *run, const struct wide_transform *w
 void wide_apply(const struct wide_transform *wide, const struct reed_kernel *kernel,
                 const uint8_t *entries, const uint8_t *const *sources, size_t source_count,
                 uint8_t *const *targets, size_t target_count, size_t begin, size_t end,
-                void *scratch)
+                enum kernel_write write, void *scratch)
 {
     struct wide_run run;
-    uint8_t *pads = run_prepare(&run, wide, kernel, entries, source_count, scratch);
+    uint8_t *pads = run_prepare(&run, wide, kernel, entries, write, scratch);
     size_t vector = kernel->vector_size;
     if (end - begin < vector) { /* too few columns for a vector: padded copies */
         const uint8_t *padded_sources[WIDE_POINTS_MAX];
@@ -321,7 +350,7 @@ void wide_apply(const struct wide_transform *wide, const struct reed_kernel *ker
         for (size_t i = 0; i < WIDE_POINTS_MAX; i++) {
             padded_targets[i] = i < target_count ? pads + i * vector : NULL;
         }
-        apply_strip(&run, padded_sources, padded_targets, 0, vector);
+        apply_strip(&run, padded_sources, padded_targets, 0, vector, KERNEL_STORE);
         for (size_t i = 0; i < target_count; i++) {
             memcpy(targets[i] + begin, padded_targets[i], end - begin);
         }
@@ -332,9 +361,10 @@ void wide_apply(const struct wide_transform *wide, const struct reed_kernel *ker
         if (size < vector) { /* the rest of a vector: compute a part of the one before again */
             begin = end - vector;
             size = vector;
+            write = KERNEL_STORE; /* no longer aligned */
         }
         size -= size % vector;
-        apply_strip(&run, sources, targets, begin, size);
+        apply_strip(&run, sources, targets, begin, size, write);
         begin += size;
     }
 }

@@ -17,7 +17,7 @@ enum {
 /* One set of 2^log2_size rows, inverse-transformed at `base` and added to the total. */
 struct wide_group {
     unsigned base;      /* index of row 0 among the Cantor points; a multiple of the size */
-    bool derivative;    /* the formal derivative of the result is what counts */
+    bool derivative;    /* the formal derivative of the result counts; only in the last group */
     uint16_t sources[WIDE_POINTS_MAX]; /* position of the source in each row, or WIDE_NO_SHARD */
 };
 
@@ -27,15 +27,15 @@ struct wide_transform {
     size_t group_count;
     const struct wide_group *groups;
     uint16_t targets[WIDE_POINTS_MAX]; /* position of the target in each row, or WIDE_NO_SHARD */
-    const uint8_t *source_scales;      /* one for each source, or NULL: all are 1 */
-    const uint8_t *target_scales;      /* one for each target, or NULL: all are 1 */
+    bool is_scaled; /* sources and targets have scales; one group of 16 points or more */
 };
 
-/* Prepared entries of a transform: forward twiddles, each group's twiddles, scales. */
-size_t wide_entry_count(const struct wide_transform *wide, size_t source_count,
-                        size_t target_count);
-void wide_prepare(const struct wide_transform *wide, size_t source_count, size_t target_count,
-                  const struct reed_kernel *kernel, uint8_t *entries);
+/* Prepared entries: forward twiddles, each group's twiddles, then the scales of every row. */
+size_t wide_entry_count(const struct wide_transform *wide);
+/* `source_scales`, `target_scales`: one for each source and target; NULL when not is_scaled. */
+void wide_prepare(const struct wide_transform *wide, const uint8_t *source_scales,
+                  const uint8_t *target_scales, const struct reed_kernel *kernel,
+                  uint8_t *entries);
 
 /* Twiddles of a transform of the 2^log2 points from `base` on, of which the first `count` hold data,
  * in template.h's order. A butterfly whose upper input is zero takes 1 + w. Returns the end. */
@@ -45,12 +45,12 @@ uint8_t *prepare_twiddles(const struct reed_kernel *kernel, unsigned log2, unsig
 /* In units of one coefficient of a dense product: what choosing between the two compares. */
 size_t wide_cost(unsigned log2_size, size_t group_count, bool has_derivative, size_t scale_count);
 
-/* Any alignment; one thread at a time. */
+/* Any alignment; one thread at a time. `write`: anything but KERNEL_ADD. */
 size_t wide_scratch_size(const struct wide_transform *wide, const struct reed_kernel *kernel,
                          size_t source_count, size_t target_count);
 void wide_apply(const struct wide_transform *wide, const struct reed_kernel *kernel,
                 const uint8_t *entries, const uint8_t *const *sources, size_t source_count,
                 uint8_t *const *targets, size_t target_count, size_t begin, size_t end,
-                void *scratch);
+                enum kernel_write write, void *scratch);
 
 #endif

@@ -27,6 +27,16 @@ static inline KERNEL_TARGET void vector_store(uint8_t *bytes, vector v)
     _mm256_storeu_si256((__m256i *)(void *)bytes, v);
 }
 
+static inline KERNEL_TARGET void vector_stream(uint8_t *bytes, vector v)
+{
+    _mm256_stream_si256((__m256i *)(void *)bytes, v);
+}
+
+static inline KERNEL_TARGET void vector_fence(void)
+{
+    _mm_sfence();
+}
+
 static inline KERNEL_TARGET vector vector_zero(void)
 {
     return _mm256_setzero_si256();
@@ -67,6 +77,7 @@ const struct reed_kernel reed_kernel_avx2_gfni = {
     .inverse = kernel_inverse,
     .forward = kernel_forward,
     .turn = kernel_turn,
+    .fence = kernel_fence,
     .crc32c = crc32c_sse42,
 };
 

@@ -27,6 +27,16 @@ static inline KERNEL_TARGET void vector_store(uint8_t *bytes, vector v)
     _mm512_storeu_si512(bytes, v);
 }
 
+static inline KERNEL_TARGET void vector_stream(uint8_t *bytes, vector v)
+{
+    _mm512_stream_si512((__m512i *)(void *)bytes, v);
+}
+
+static inline KERNEL_TARGET void vector_fence(void)
+{
+    _mm_sfence();
+}
+
 static inline KERNEL_TARGET vector vector_zero(void)
 {
     return _mm512_setzero_si512();
@@ -74,6 +84,7 @@ const struct reed_kernel reed_kernel_avx512_gfni = {
     .inverse = kernel_inverse,
     .forward = kernel_forward,
     .turn = kernel_turn,
+    .fence = kernel_fence,
     .crc32c = crc32c_avx512,
 };
 

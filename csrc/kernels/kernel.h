@@ -18,6 +18,17 @@ enum {
     KERNEL_VECTOR_SIZE_MAX = 64
 };
 
+/* What becomes of computed bytes. */
+enum kernel_write {
+    KERNEL_STORE = 0,
+    KERNEL_ADD = 1,   /* XOR into the targets */
+    /* Store past the cache, for data that is larger than it. Targets at `begin` are aligned to
+     * vector_size. The caller ends with `fence`. */
+    KERNEL_STREAM = 2,
+    /* The same, and fetch sources ahead: where the processor does not do that well itself. */
+    KERNEL_STREAM_FETCH = 3
+};
+
 struct reed_kernel {
     const char *name;
     bool (*is_supported)(void);
@@ -28,15 +39,15 @@ struct reed_kernel {
     void (*prepare)(uint8_t coefficient, void *entry);
 
     /* For columns [begin, end): target t (^)= sum over s of c(s, t) source s, with
-     * target_count 1 .. KERNEL_TARGETS_MAX and source_count >= 1. `entries` holds c(s, t) at
-     * position s * target_count + t. `accumulate`: XOR into the targets. */
+     * target_count 1 .. KERNEL_TARGETS_MAX. `entries` holds c(s, t) at
+     * position s * target_count + t. */
     void (*multiply)(const void *entries, const uint8_t *const *sources, size_t source_count,
                      uint8_t *const *targets, size_t target_count, size_t begin, size_t end,
-                     bool accumulate);
+                     enum kernel_write write);
 
     /* The same with one target and every coefficient 1. */
     void (*add)(const uint8_t *const *sources, size_t source_count, uint8_t *target, size_t begin,
-                size_t end, bool accumulate);
+                size_t end, enum kernel_write write);
 
     /* The native encoder: inverse transforms of the sources in groups of 2^log2_size, summed, then
      * one forward transform at offset 0 whose first target_count outputs are stored.
@@ -44,19 +55,30 @@ struct reed_kernel {
      * `entries`: the forward twiddles, then those of each group; see template.h. */
     void (*transform)(const void *entries, unsigned log2_size, const uint8_t *const *sources,
                       size_t source_count, uint8_t *const *targets, size_t target_count,
-                      size_t begin, size_t end);
+                      size_t begin, size_t end, enum kernel_write write); /* not KERNEL_ADD */
 
     /* Passes of wide transforms over 2^log2_size rows of `size` bytes (a multiple of vector_size);
-     * log2_size 1 .. KERNEL_TRANSFORM_LOG2_MAX; `out` may be `in`; 2^log2_size - 1 twiddles.
-     *   inverse: out (^)= inverse transform of in
-     *   forward: out = forward transform of in; `is_first`: at offset 0
-     *   turn:    the last inverse pass and the first forward pass at offset 0, in place */
-    void (*inverse)(const void *entries, unsigned log2_size, const uint8_t *const *in,
-                    uint8_t *const *out, size_t size, bool accumulate);
-    void (*forward)(const void *entries, unsigned log2_size, bool is_first,
-                    const uint8_t *const *in, uint8_t *const *out, size_t size);
+     * log2_size 1 .. KERNEL_TRANSFORM_LOG2_MAX; 2^log2_size - 1 twiddles. `out` may be `in`.
+     * `scales`: one entry for each row, or NULL; only with log2_size KERNEL_TRANSFORM_LOG2_MAX.
+     *   inverse: out (^)= inverse transform of scales * in
+     *   forward: out = scales * forward transform of (in + D(differentiated));
+     *            `differentiated` may be NULL; `is_first`: at offset 0
+     *   turn:    out = forward transform at offset 0 of x, x the inverse transform of `in`: the last
+     *            inverse and the first forward pass at once. Where `sums` is not NULL, also
+     *            sums = forward transform at offset 0 of ((sums +) D(x)).
+     * D(f)[j] = sum of f[j + 2^l] over the zero bits l of j: the formal derivative. */
+    void (*inverse)(const void *entries, unsigned log2_size, const void *scales,
+                    const uint8_t *const *in, uint8_t *const *out, size_t size,
+                    enum kernel_write write); /* KERNEL_STORE or KERNEL_ADD */
+    void (*forward)(const void *entries, unsigned log2_size, const void *scales, bool is_first,
+                    const uint8_t *const *in, const uint8_t *const *differentiated,
+                    uint8_t *const *out, size_t size, enum kernel_write write); /* not ADD */
     void (*turn)(const void *inverse_entries, const void *forward_entries, unsigned log2_size,
-                 uint8_t *const *rows, size_t size);
+                 const uint8_t *const *in, uint8_t *const *out, uint8_t *const *sums, size_t size,
+                 enum kernel_write write); /* of the sums: STORE or ADD */
+
+    /* Orders KERNEL_STREAM stores before whatever follows. */
+    void (*fence)(void);
 
     /* CRC32C of `size` bytes that continue `value`; see checksum.h. */
     uint32_t (*crc32c)(uint32_t value, const uint8_t *data, size_t size);

@@ -30,6 +30,16 @@ static inline KERNEL_TARGET void vector_store(uint8_t *bytes, vector v)
     vst1q_u8(bytes, v);
 }
 
+/* No stores past the cache here. */
+static inline KERNEL_TARGET void vector_stream(uint8_t *bytes, vector v)
+{
+    vector_store(bytes, v);
+}
+
+static inline KERNEL_TARGET void vector_fence(void)
+{
+}
+
 static inline KERNEL_TARGET vector vector_zero(void)
 {
     return vdupq_n_u8(0);
@@ -70,6 +80,7 @@ const struct reed_kernel reed_kernel_neon = {
     .inverse = kernel_inverse,
     .forward = kernel_forward,
     .turn = kernel_turn,
+    .fence = kernel_fence,
     .crc32c = crc32c_arm,
 };
 

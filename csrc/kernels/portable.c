@@ -27,6 +27,16 @@ static inline void vector_store(uint8_t *bytes, vector v)
     memcpy(bytes, &v, sizeof v);
 }
 
+/* No stores past the cache here. */
+static inline void vector_stream(uint8_t *bytes, vector v)
+{
+    vector_store(bytes, v);
+}
+
+static inline void vector_fence(void)
+{
+}
+
 static inline vector vector_zero(void)
 {
     return 0;
@@ -75,5 +85,6 @@ const struct reed_kernel reed_kernel_portable = {
     .inverse = kernel_inverse,
     .forward = kernel_forward,
     .turn = kernel_turn,
+    .fence = kernel_fence,
     .crc32c = crc32c_portable,
 };

@@ -7,6 +7,7 @@
  *   operand                  what multiplication needs of a vector (its nibbles, or itself)
  *   entry                    one prepared coefficient
  *   vector_load(p), vector_store(p, v)                unaligned
+ *   vector_stream(p, v), vector_fence()               aligned, past the cache; then order them
  *   vector_zero(), vector_add(a, b), vector_add3(a, b, c)
  *   vector_operand(v), operand_multiply(x, const entry *)
  *   MULTIPLY_WIDTH, TRANSFORM4_WIDTH   vectors of each shard that are worked on at a time, in
@@ -32,6 +33,31 @@ enum {
     TRANSFORM_SOURCES_MAX = 256
 };
 
+/* Bytes ahead that streaming code fetches its sources: about a memory latency at full speed. */
+enum { FETCH_AHEAD = 1024 };
+
+KERNEL_INLINE void write_vector(uint8_t *bytes, vector v, enum kernel_write write)
+{
+    if (write >= KERNEL_STREAM) {
+        vector_stream(bytes, v);
+    } else {
+        vector_store(bytes, v);
+    }
+}
+
+/* Beyond the end of a source this fetches nothing that matters, and it cannot fault. */
+KERNEL_INLINE void fetch_ahead(const uint8_t *const *sources, size_t source_count, size_t position)
+{
+    for (size_t s = 0; s < source_count; s++) {
+        __builtin_prefetch(sources[s] + position + FETCH_AHEAD);
+    }
+}
+
+static KERNEL_TARGET void kernel_fence(void)
+{
+    vector_fence();
+}
+
 /* ---- products ---------------------------------------------------------------------------- */
 
 /* `count` targets, `width` vectors at `position`; count * width <= KERNEL_TARGETS_MAX. Sources are
@@ -39,12 +65,13 @@ enum {
 KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
                                     const entry *entries, const uint8_t *const *sources,
                                     size_t source_count, uint8_t *const *targets, size_t position,
-                                    bool accumulate)
+                                    enum kernel_write write)
 {
     vector total[KERNEL_TARGETS_MAX];
+    if (write == KERNEL_STREAM_FETCH) fetch_ahead(sources, source_count, position);
     KERNEL_UNROLL
     for (unsigned i = 0; i < count * width; i++) {
-        total[i] = accumulate ? vector_load(targets[i / width] + position + i % width * VECTOR_SIZE)
+        total[i] = write == KERNEL_ADD ? vector_load(targets[i / width] + position + i % width * VECTOR_SIZE)
                               : vector_zero();
     }
     size_t s = 0;
@@ -76,59 +103,60 @@ KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
     }
     KERNEL_UNROLL
     for (unsigned i = 0; i < count * width; i++) {
-        vector_store(targets[i / width] + position + i % width * VECTOR_SIZE, total[i]);
+        write_vector(targets[i / width] + position + i % width * VECTOR_SIZE, total[i], write);
     }
 }
 
-/* [begin, end) is a whole number of vectors. */
+/* [begin, end) is a whole number of vectors. Streaming takes one vector at a time: measured, the
+ * memory likes short visits to each shard. */
 KERNEL_INLINE void multiply_vectors_of(const unsigned count, const unsigned width,
                                        const entry *entries, const uint8_t *const *sources,
                                        size_t source_count, uint8_t *const *targets, size_t begin,
-                                       size_t end, bool accumulate)
+                                       size_t end, enum kernel_write write)
 {
     size_t position = begin;
-    for (; end - position >= width * VECTOR_SIZE; position += width * VECTOR_SIZE) {
-        multiply_columns(count, width, entries, sources, source_count, targets, position,
-                         accumulate);
+    while (write < KERNEL_STREAM && end - position >= width * VECTOR_SIZE) {
+        multiply_columns(count, width, entries, sources, source_count, targets, position, write);
+        position += width * VECTOR_SIZE;
     }
-    if (width > 1 && position < end) {
-        multiply_columns(count, 1, entries, sources, source_count, targets, position, accumulate);
+    for (; (width > 1 || write >= KERNEL_STREAM) && position < end; position += VECTOR_SIZE) {
+        multiply_columns(count, 1, entries, sources, source_count, targets, position, write);
     }
 }
 
 static KERNEL_TARGET void multiply_vectors(const entry *entries, const uint8_t *const *sources,
                                            size_t source_count, uint8_t *const *targets,
                                            size_t target_count, size_t begin, size_t end,
-                                           bool accumulate)
+                                           enum kernel_write write)
 {
     switch (target_count) {
     case 1:
         multiply_vectors_of(1, MULTIPLY_WIDTH, entries, sources, source_count, targets, begin, end,
-                            accumulate);
+                            write);
         break;
     case 2:
         multiply_vectors_of(2, MULTIPLY_WIDTH, entries, sources, source_count, targets, begin, end,
-                            accumulate);
+                            write);
         break;
     case 3:
         multiply_vectors_of(3, MULTIPLY_WIDTH, entries, sources, source_count, targets, begin, end,
-                            accumulate);
+                            write);
         break;
     case 4:
         multiply_vectors_of(4, MULTIPLY_WIDTH, entries, sources, source_count, targets, begin, end,
-                            accumulate);
+                            write);
         break;
     case 5:
-        multiply_vectors_of(5, 1, entries, sources, source_count, targets, begin, end, accumulate);
+        multiply_vectors_of(5, 1, entries, sources, source_count, targets, begin, end, write);
         break;
     case 6:
-        multiply_vectors_of(6, 1, entries, sources, source_count, targets, begin, end, accumulate);
+        multiply_vectors_of(6, 1, entries, sources, source_count, targets, begin, end, write);
         break;
     case 7:
-        multiply_vectors_of(7, 1, entries, sources, source_count, targets, begin, end, accumulate);
+        multiply_vectors_of(7, 1, entries, sources, source_count, targets, begin, end, write);
         break;
     default:
-        multiply_vectors_of(8, 1, entries, sources, source_count, targets, begin, end, accumulate);
+        multiply_vectors_of(8, 1, entries, sources, source_count, targets, begin, end, write);
         break;
     }
 }
@@ -137,7 +165,7 @@ static KERNEL_TARGET void multiply_vectors(const entry *entries, const uint8_t *
 static KERNEL_TARGET void multiply_padded(const entry *entries, const uint8_t *const *sources,
                                           size_t source_count, uint8_t *const *targets,
                                           size_t target_count, size_t begin, size_t end,
-                                          bool accumulate)
+                                          enum kernel_write write)
 {
     uint8_t source_pads[PADDED_SOURCES][VECTOR_SIZE];
     uint8_t target_pads[KERNEL_TARGETS_MAX][VECTOR_SIZE];
@@ -146,7 +174,7 @@ static KERNEL_TARGET void multiply_padded(const entry *entries, const uint8_t *c
     size_t size = end - begin;
     for (size_t t = 0; t < target_count; t++) {
         memset(target_pads[t], 0, VECTOR_SIZE);
-        if (accumulate) memcpy(target_pads[t], targets[t] + begin, size);
+        if (write == KERNEL_ADD) memcpy(target_pads[t], targets[t] + begin, size);
         padded_targets[t] = target_pads[t];
     }
     for (size_t s = 0; s < source_count; s += PADDED_SOURCES) {
@@ -157,7 +185,7 @@ static KERNEL_TARGET void multiply_padded(const entry *entries, const uint8_t *c
             padded_sources[i] = source_pads[i];
         }
         multiply_vectors(entries + s * target_count, padded_sources, chunk, padded_targets,
-                         target_count, 0, VECTOR_SIZE, true);
+                         target_count, 0, VECTOR_SIZE, KERNEL_ADD);
     }
     for (size_t t = 0; t < target_count; t++) memcpy(targets[t] + begin, target_pads[t], size);
 }
@@ -165,19 +193,19 @@ static KERNEL_TARGET void multiply_padded(const entry *entries, const uint8_t *c
 static KERNEL_TARGET void kernel_multiply(const void *prepared, const uint8_t *const *sources,
                                           size_t source_count, uint8_t *const *targets,
                                           size_t target_count, size_t begin, size_t end,
-                                          bool accumulate)
+                                          enum kernel_write write)
 {
     const entry *entries = prepared;
     size_t rest = (end - begin) % VECTOR_SIZE, middle = end - rest;
     multiply_vectors(entries, sources, source_count, targets, target_count, begin, middle,
-                     accumulate);
+                     write);
     if (rest == 0) return;
-    if (middle == begin || accumulate) {
+    if (middle == begin || write == KERNEL_ADD) {
         multiply_padded(entries, sources, source_count, targets, target_count, middle, end,
-                        accumulate);
+                        write);
     } else {
         multiply_vectors(entries, sources, source_count, targets, target_count, end - VECTOR_SIZE,
-                         end, false);
+                         end, KERNEL_STORE);
     }
 }
 
@@ -185,12 +213,13 @@ static KERNEL_TARGET void kernel_multiply(const void *prepared, const uint8_t *c
 
 KERNEL_INLINE void add_columns(const unsigned width, const uint8_t *const *sources,
                                size_t source_count, uint8_t *target, size_t position,
-                               bool accumulate)
+                               enum kernel_write write)
 {
     vector total[MULTIPLY_WIDTH];
+    if (write == KERNEL_STREAM_FETCH) fetch_ahead(sources, source_count, position);
     KERNEL_UNROLL
     for (unsigned v = 0; v < width; v++) {
-        total[v] = accumulate ? vector_load(target + position + v * VECTOR_SIZE) : vector_zero();
+        total[v] = write == KERNEL_ADD ? vector_load(target + position + v * VECTOR_SIZE) : vector_zero();
     }
     size_t s = 0;
     for (; s + 1 < source_count; s += 2) {
@@ -209,23 +238,23 @@ KERNEL_INLINE void add_columns(const unsigned width, const uint8_t *const *sourc
     }
     KERNEL_UNROLL
     for (unsigned v = 0; v < width; v++) {
-        vector_store(target + position + v * VECTOR_SIZE, total[v]);
+        write_vector(target + position + v * VECTOR_SIZE, total[v], write);
     }
 }
 
 static KERNEL_TARGET void kernel_add(const uint8_t *const *sources, size_t source_count,
-                                     uint8_t *target, size_t begin, size_t end, bool accumulate)
+                                     uint8_t *target, size_t begin, size_t end, enum kernel_write write)
 {
     size_t position = begin;
-    for (; end - position >= MULTIPLY_WIDTH * VECTOR_SIZE;
-         position += MULTIPLY_WIDTH * VECTOR_SIZE) {
-        add_columns(MULTIPLY_WIDTH, sources, source_count, target, position, accumulate);
+    while (write < KERNEL_STREAM && end - position >= MULTIPLY_WIDTH * VECTOR_SIZE) {
+        add_columns(MULTIPLY_WIDTH, sources, source_count, target, position, write);
+        position += MULTIPLY_WIDTH * VECTOR_SIZE;
     }
     for (; end - position >= VECTOR_SIZE; position += VECTOR_SIZE) {
-        add_columns(1, sources, source_count, target, position, accumulate);
+        add_columns(1, sources, source_count, target, position, write);
     }
     for (; position < end; position++) {
-        uint8_t total = accumulate ? target[position] : 0;
+        uint8_t total = write == KERNEL_ADD ? target[position] : 0;
         for (size_t s = 0; s < source_count; s++) total ^= sources[s][position];
         target[position] = total;
     }
@@ -329,13 +358,14 @@ KERNEL_INLINE void forward_layers(const unsigned log2_size, const unsigned count
 }
 
 KERNEL_INLINE void forward_store(const unsigned log2_size, const unsigned count, vector *x,
-                                 uint8_t *const *targets, size_t position, const entry *twiddles)
+                                 uint8_t *const *targets, size_t position, const entry *twiddles,
+                                 enum kernel_write write)
 {
     const unsigned size = 1u << log2_size;
     if (count > size || count <= size / 2) return; /* a case that this size does not have */
     forward_layers(log2_size, count, true, x, twiddles);
     KERNEL_UNROLL
-    for (unsigned i = 0; i < count; i++) vector_store(targets[i] + position, x[i]);
+    for (unsigned i = 0; i < count; i++) write_vector(targets[i] + position, x[i], write);
 }
 
 /* `width` adjacent vectors at a time: their arithmetic hides each other's latency. */
@@ -353,12 +383,12 @@ KERNEL_INLINE void inverse_columns(const unsigned log2_size, const unsigned coun
 
 KERNEL_INLINE void forward_columns(const unsigned log2_size, const unsigned count,
                                    const unsigned width, vector *total, uint8_t *const *targets,
-                                   size_t position, const entry *twiddles)
+                                   size_t position, const entry *twiddles, enum kernel_write write)
 {
     KERNEL_UNROLL
     for (unsigned v = 0; v < width; v++) {
         forward_store(log2_size, count, total + (v << log2_size), targets,
-                      position + v * VECTOR_SIZE, twiddles);
+                      position + v * VECTOR_SIZE, twiddles, write);
     }
 }
 
@@ -389,24 +419,24 @@ KERNEL_INLINE void inverse_rest(const unsigned log2_size, size_t rest, const uns
 
 KERNEL_INLINE void forward_targets(const unsigned log2_size, size_t target_count,
                                    const unsigned width, vector *total, uint8_t *const *targets,
-                                   size_t position, const entry *twiddles)
+                                   size_t position, const entry *twiddles, enum kernel_write write)
 {
     switch (target_count) {
-    case 2: forward_columns(log2_size, 2, width, total, targets, position, twiddles); break;
-    case 3: forward_columns(log2_size, 3, width, total, targets, position, twiddles); break;
-    case 4: forward_columns(log2_size, 4, width, total, targets, position, twiddles); break;
-    case 5: forward_columns(log2_size, 5, width, total, targets, position, twiddles); break;
-    case 6: forward_columns(log2_size, 6, width, total, targets, position, twiddles); break;
-    case 7: forward_columns(log2_size, 7, width, total, targets, position, twiddles); break;
-    case 8: forward_columns(log2_size, 8, width, total, targets, position, twiddles); break;
-    case 9: forward_columns(log2_size, 9, width, total, targets, position, twiddles); break;
-    case 10: forward_columns(log2_size, 10, width, total, targets, position, twiddles); break;
-    case 11: forward_columns(log2_size, 11, width, total, targets, position, twiddles); break;
-    case 12: forward_columns(log2_size, 12, width, total, targets, position, twiddles); break;
-    case 13: forward_columns(log2_size, 13, width, total, targets, position, twiddles); break;
-    case 14: forward_columns(log2_size, 14, width, total, targets, position, twiddles); break;
-    case 15: forward_columns(log2_size, 15, width, total, targets, position, twiddles); break;
-    case 16: forward_columns(log2_size, 16, width, total, targets, position, twiddles); break;
+    case 2: forward_columns(log2_size, 2, width, total, targets, position, twiddles, write); break;
+    case 3: forward_columns(log2_size, 3, width, total, targets, position, twiddles, write); break;
+    case 4: forward_columns(log2_size, 4, width, total, targets, position, twiddles, write); break;
+    case 5: forward_columns(log2_size, 5, width, total, targets, position, twiddles, write); break;
+    case 6: forward_columns(log2_size, 6, width, total, targets, position, twiddles, write); break;
+    case 7: forward_columns(log2_size, 7, width, total, targets, position, twiddles, write); break;
+    case 8: forward_columns(log2_size, 8, width, total, targets, position, twiddles, write); break;
+    case 9: forward_columns(log2_size, 9, width, total, targets, position, twiddles, write); break;
+    case 10: forward_columns(log2_size, 10, width, total, targets, position, twiddles, write); break;
+    case 11: forward_columns(log2_size, 11, width, total, targets, position, twiddles, write); break;
+    case 12: forward_columns(log2_size, 12, width, total, targets, position, twiddles, write); break;
+    case 13: forward_columns(log2_size, 13, width, total, targets, position, twiddles, write); break;
+    case 14: forward_columns(log2_size, 14, width, total, targets, position, twiddles, write); break;
+    case 15: forward_columns(log2_size, 15, width, total, targets, position, twiddles, write); break;
+    case 16: forward_columns(log2_size, 16, width, total, targets, position, twiddles, write); break;
     default: break;
     }
 }
@@ -414,11 +444,13 @@ KERNEL_INLINE void forward_targets(const unsigned log2_size, size_t target_count
 KERNEL_INLINE void transform_columns(const unsigned log2_size, const unsigned width,
                                      const entry *twiddles, const uint8_t *const *sources,
                                      size_t source_count, uint8_t *const *targets,
-                                     size_t target_count, size_t position)
+                                     size_t target_count, size_t position,
+                                     enum kernel_write write)
 {
     const unsigned size = 1u << log2_size;
     const entry *forward = twiddles;
     vector total[1u << KERNEL_TRANSFORM_LOG2_MAX];
+    if (write == KERNEL_STREAM_FETCH) fetch_ahead(sources, source_count, position);
     KERNEL_UNROLL
     for (unsigned i = 0; i < size * width; i++) total[i] = vector_zero();
     twiddles += size - 1;
@@ -428,47 +460,49 @@ KERNEL_INLINE void transform_columns(const unsigned log2_size, const unsigned wi
     }
     inverse_rest(log2_size, source_count - whole, width, total, sources + whole, position,
                  twiddles);
-    forward_targets(log2_size, target_count, width, total, targets, position, forward);
+    forward_targets(log2_size, target_count, width, total, targets, position, forward, write);
 }
 
 /* [begin, end) is a whole number of vectors. */
 KERNEL_INLINE void transform_vectors_of(const unsigned log2_size, const unsigned width,
                                         const entry *twiddles, const uint8_t *const *sources,
                                         size_t source_count, uint8_t *const *targets,
-                                        size_t target_count, size_t begin, size_t end)
+                                        size_t target_count, size_t begin, size_t end,
+                                        enum kernel_write write)
 {
     size_t position = begin;
-    for (; end - position >= width * VECTOR_SIZE; position += width * VECTOR_SIZE) {
+    while (write < KERNEL_STREAM && end - position >= width * VECTOR_SIZE) {
         transform_columns(log2_size, width, twiddles, sources, source_count, targets, target_count,
-                          position);
+                          position, write);
+        position += width * VECTOR_SIZE;
     }
-    if (width > 1 && position < end) {
+    for (; (width > 1 || write >= KERNEL_STREAM) && position < end; position += VECTOR_SIZE) {
         transform_columns(log2_size, 1, twiddles, sources, source_count, targets, target_count,
-                          position);
+                          position, write);
     }
 }
 
 static KERNEL_TARGET void transform_vectors(const entry *twiddles, unsigned log2_size,
                                             const uint8_t *const *sources, size_t source_count,
                                             uint8_t *const *targets, size_t target_count,
-                                            size_t begin, size_t end)
+                                            size_t begin, size_t end, enum kernel_write write)
 {
     switch (log2_size) {
     case 1:
         transform_vectors_of(1, TRANSFORM4_WIDTH, twiddles, sources, source_count, targets,
-                             target_count, begin, end);
+                             target_count, begin, end, write);
         break;
     case 2:
         transform_vectors_of(2, TRANSFORM4_WIDTH, twiddles, sources, source_count, targets,
-                             target_count, begin, end);
+                             target_count, begin, end, write);
         break;
     case 3:
         transform_vectors_of(3, 1, twiddles, sources, source_count, targets, target_count, begin,
-                             end);
+                             end, write);
         break;
     default:
         transform_vectors_of(4, 1, twiddles, sources, source_count, targets, target_count, begin,
-                             end);
+                             end, write);
         break;
     }
 }
@@ -491,26 +525,26 @@ static KERNEL_TARGET void transform_padded(const entry *twiddles, unsigned log2_
     }
     for (size_t t = 0; t < sizeof target_pads / VECTOR_SIZE; t++) padded_targets[t] = target_pads[t];
     transform_vectors(twiddles, log2_size, padded_sources, source_count, padded_targets,
-                      target_count, 0, VECTOR_SIZE);
+                      target_count, 0, VECTOR_SIZE, KERNEL_STORE);
     for (size_t t = 0; t < target_count; t++) memcpy(targets[t] + begin, target_pads[t], size);
 }
 
 static KERNEL_TARGET void kernel_transform(const void *prepared, unsigned log2_size,
                                            const uint8_t *const *sources, size_t source_count,
                                            uint8_t *const *targets, size_t target_count,
-                                           size_t begin, size_t end)
+                                           size_t begin, size_t end, enum kernel_write write)
 {
     const entry *twiddles = prepared;
     size_t rest = (end - begin) % VECTOR_SIZE, middle = end - rest;
     transform_vectors(twiddles, log2_size, sources, source_count, targets, target_count, begin,
-                      middle);
+                      middle, write);
     if (rest == 0) return;
     if (middle == begin) {
         transform_padded(twiddles, log2_size, sources, source_count, targets, target_count, begin,
                          end);
     } else {
         transform_vectors(twiddles, log2_size, sources, source_count, targets, target_count,
-                          end - VECTOR_SIZE, end);
+                          end - VECTOR_SIZE, end, KERNEL_STORE);
     }
 }
 
@@ -529,17 +563,27 @@ KERNEL_INLINE void inverse_layers(const unsigned log2_size, vector *x, const ent
     if (log2_size > 3) inverse_layer(3, size, size, x, twiddles);
 }
 
+KERNEL_INLINE void scale_all(const unsigned count, vector *x, const entry *scales)
+{
+    KERNEL_UNROLL
+    for (unsigned i = 0; i < count; i++) {
+        x[i] = operand_multiply(vector_operand(x[i]), scales + i);
+    }
+}
+
 KERNEL_INLINE void inverse_pass(const unsigned log2_size, const entry *twiddles,
+                                const bool is_scaled, const entry *scales,
                                 const uint8_t *const *in, uint8_t *const *out, size_t size,
-                                bool accumulate)
+                                enum kernel_write write)
 {
     const unsigned count = 1u << log2_size;
     for (size_t position = 0; position < size; position += VECTOR_SIZE) {
         vector x[1u << KERNEL_TRANSFORM_LOG2_MAX];
         KERNEL_UNROLL
         for (unsigned i = 0; i < count; i++) x[i] = vector_load(in[i] + position);
+        if (is_scaled) scale_all(count, x, scales);
         inverse_layers(log2_size, x, twiddles);
-        if (accumulate) {
+        if (write == KERNEL_ADD) {
             KERNEL_UNROLL
             for (unsigned i = 0; i < count; i++) {
                 x[i] = vector_add(x[i], vector_load(out[i] + position));
@@ -551,72 +595,130 @@ KERNEL_INLINE void inverse_pass(const unsigned log2_size, const entry *twiddles,
 }
 
 static KERNEL_TARGET void kernel_inverse(const void *prepared, unsigned log2_size,
-                                         const uint8_t *const *in, uint8_t *const *out,
-                                         size_t size, bool accumulate)
+                                         const void *scales, const uint8_t *const *in,
+                                         uint8_t *const *out, size_t size,
+                                         enum kernel_write write)
 {
     switch (log2_size) {
-    case 1: inverse_pass(1, prepared, in, out, size, accumulate); break;
-    case 2: inverse_pass(2, prepared, in, out, size, accumulate); break;
-    case 3: inverse_pass(3, prepared, in, out, size, accumulate); break;
-    default: inverse_pass(4, prepared, in, out, size, accumulate); break;
+    case 1: inverse_pass(1, prepared, false, NULL, in, out, size, write); break;
+    case 2: inverse_pass(2, prepared, false, NULL, in, out, size, write); break;
+    case 3: inverse_pass(3, prepared, false, NULL, in, out, size, write); break;
+    default:
+        if (scales != NULL) {
+            inverse_pass(4, prepared, true, scales, in, out, size, write);
+        } else {
+            inverse_pass(4, prepared, false, NULL, in, out, size, write);
+        }
+        break;
+    }
+}
+
+/* sum[i] += D(x)[i]. */
+KERNEL_INLINE void add_derivative(const unsigned log2_size, vector *sum, const vector *x)
+{
+    KERNEL_UNROLL
+    for (unsigned i = 0; i < 1u << log2_size; i++) {
+        if (log2_size > 0 && (i & 1) == 0) sum[i] = vector_add(sum[i], x[i + 1]);
+        if (log2_size > 1 && (i & 2) == 0) sum[i] = vector_add(sum[i], x[i + 2]);
+        if (log2_size > 2 && (i & 4) == 0) sum[i] = vector_add(sum[i], x[i + 4]);
+        if (log2_size > 3 && (i & 8) == 0) sum[i] = vector_add(sum[i], x[i + 8]);
     }
 }
 
 KERNEL_INLINE void forward_pass(const unsigned log2_size, const bool is_first,
-                                const entry *twiddles, const uint8_t *const *in,
-                                uint8_t *const *out, size_t size)
+                                const entry *twiddles, const entry *scales,
+                                const uint8_t *const *in, const uint8_t *const *differentiated,
+                                uint8_t *const *out, size_t size, enum kernel_write write)
 {
     const unsigned count = 1u << log2_size;
     for (size_t position = 0; position < size; position += VECTOR_SIZE) {
         vector x[1u << KERNEL_TRANSFORM_LOG2_MAX];
         KERNEL_UNROLL
         for (unsigned i = 0; i < count; i++) x[i] = vector_load(in[i] + position);
+        if (differentiated != NULL) {
+            vector f[1u << KERNEL_TRANSFORM_LOG2_MAX];
+            KERNEL_UNROLL
+            for (unsigned i = 0; i < count; i++) f[i] = vector_load(differentiated[i] + position);
+            add_derivative(log2_size, x, f);
+        }
         forward_layers(log2_size, count, is_first, x, twiddles);
+        if (scales != NULL) scale_all(count, x, scales);
         KERNEL_UNROLL
-        for (unsigned i = 0; i < count; i++) vector_store(out[i] + position, x[i]);
+        for (unsigned i = 0; i < count; i++) write_vector(out[i] + position, x[i], write);
     }
 }
 
-static KERNEL_TARGET void kernel_forward(const void *prepared, unsigned log2_size, bool is_first,
-                                         const uint8_t *const *in, uint8_t *const *out,
-                                         size_t size)
+static KERNEL_TARGET void kernel_forward(const void *prepared, unsigned log2_size,
+                                         const void *scales, bool is_first,
+                                         const uint8_t *const *in,
+                                         const uint8_t *const *differentiated,
+                                         uint8_t *const *out, size_t size,
+                                         enum kernel_write write)
 {
+    /* The most frequent cases are compiled for themselves. */
     switch (log2_size) {
-    case 1: forward_pass(1, is_first, prepared, in, out, size); break;
-    case 2: forward_pass(2, is_first, prepared, in, out, size); break;
-    case 3: forward_pass(3, is_first, prepared, in, out, size); break;
+    case 1:
+        forward_pass(1, is_first, prepared, NULL, in, differentiated, out, size, write);
+        break;
+    case 2:
+        forward_pass(2, is_first, prepared, NULL, in, differentiated, out, size, write);
+        break;
+    case 3:
+        forward_pass(3, is_first, prepared, NULL, in, differentiated, out, size, write);
+        break;
     default:
-        if (is_first) {
-            forward_pass(4, true, prepared, in, out, size);
+        if (scales != NULL || differentiated != NULL) {
+            forward_pass(4, is_first, prepared, scales, in, differentiated, out, size, write);
+        } else if (is_first) {
+            forward_pass(4, true, prepared, NULL, in, NULL, out, size, write);
         } else {
-            forward_pass(4, false, prepared, in, out, size);
+            forward_pass(4, false, prepared, NULL, in, NULL, out, size, write);
         }
         break;
     }
 }
 
 KERNEL_INLINE void turn_pass(const unsigned log2_size, const entry *inverse, const entry *forward,
-                             uint8_t *const *rows, size_t size)
+                             const uint8_t *const *in, uint8_t *const *out,
+                             uint8_t *const *sums, size_t size, enum kernel_write write)
 {
     const unsigned count = 1u << log2_size;
     for (size_t position = 0; position < size; position += VECTOR_SIZE) {
         vector x[1u << KERNEL_TRANSFORM_LOG2_MAX];
         KERNEL_UNROLL
-        for (unsigned i = 0; i < count; i++) x[i] = vector_load(rows[i] + position);
+        for (unsigned i = 0; i < count; i++) x[i] = vector_load(in[i] + position);
         inverse_layers(log2_size, x, inverse);
+        if (sums != NULL) {
+            vector sum[1u << KERNEL_TRANSFORM_LOG2_MAX];
+            KERNEL_UNROLL
+            for (unsigned i = 0; i < count; i++) {
+                sum[i] = write == KERNEL_ADD ? vector_load(sums[i] + position) : vector_zero();
+            }
+            add_derivative(log2_size, sum, x);
+            forward_layers(log2_size, count, true, sum, forward);
+            KERNEL_UNROLL
+            for (unsigned i = 0; i < count; i++) vector_store(sums[i] + position, sum[i]);
+        }
         forward_layers(log2_size, count, true, x, forward);
         KERNEL_UNROLL
-        for (unsigned i = 0; i < count; i++) vector_store(rows[i] + position, x[i]);
+        for (unsigned i = 0; i < count; i++) vector_store(out[i] + position, x[i]);
     }
 }
 
 static KERNEL_TARGET void kernel_turn(const void *inverse, const void *forward, unsigned log2_size,
-                                      uint8_t *const *rows, size_t size)
+                                      const uint8_t *const *in, uint8_t *const *out,
+                                      uint8_t *const *sums, size_t size, enum kernel_write write)
 {
     switch (log2_size) {
-    case 1: turn_pass(1, inverse, forward, rows, size); break;
-    case 2: turn_pass(2, inverse, forward, rows, size); break;
-    case 3: turn_pass(3, inverse, forward, rows, size); break;
-    default: turn_pass(4, inverse, forward, rows, size); break;
+    case 1: turn_pass(1, inverse, forward, in, out, sums, size, write); break;
+    case 2: turn_pass(2, inverse, forward, in, out, sums, size, write); break;
+    case 3: turn_pass(3, inverse, forward, in, out, sums, size, write); break;
+    default:
+        if (sums == NULL) {
+            turn_pass(4, inverse, forward, in, out, NULL, size, write);
+        } else {
+            turn_pass(4, inverse, forward, in, out, sums, size, write);
+        }
+        break;
     }
 }
