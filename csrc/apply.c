@@ -167,3 +167,111 @@ enum reed_status reed_plan_compare(const struct reed_plan *plan, const uint8_t *
     }
     return REED_OK;
 }
+
+/* ---- fused with checksums --------------------------------------------------------------------- */
+
+enum {
+    /* Bytes of all shards that stay in cache between the product and the checksum. */
+    FUSED_BUDGET = 65536,
+    FUSED_SLICE_MIN = 1024,
+    FUSED_SLICE_MAX = 4096
+};
+
+static size_t fused_slice_size(const struct reed_plan *plan)
+{
+    size_t shard_count = (size_t)plan->source_count + plan->target_count;
+    size_t slice = FUSED_BUDGET / (shard_count > 0 ? shard_count : 1) & ~(size_t)63;
+    if (slice < FUSED_SLICE_MIN) return FUSED_SLICE_MIN;
+    return size_min(slice, FUSED_SLICE_MAX);
+}
+
+/* Pointers to the sources' and the computed targets' slices, the slices, what applying needs. */
+size_t reed_plan_apply_crc32c_scratch_size(const struct reed_plan *plan)
+{
+    size_t pointer_count = (size_t)plan->source_count + plan->target_count;
+    return KERNEL_VECTOR_SIZE_MAX - 1 + (size_t)plan->target_count * fused_slice_size(plan) +
+           pointer_count * sizeof(void *) + reed_plan_apply_scratch_size(plan);
+}
+
+struct fused {
+    const struct reed_plan *plan;
+    uint8_t **computed;             /* slices in scratch */
+    const uint8_t **slice_sources;
+    void *scratch;                  /* of applying */
+    bool is_streaming;
+};
+
+/* From scratch to where it belongs, past the cache where the target is aligned. */
+static void copy_out(const struct fused *fused, const uint8_t *slice, uint8_t *target, size_t size)
+{
+    size_t unit = fused->plan->kernel->vector_size;
+    size_t streamed = (uintptr_t)target % unit == 0 ? size - size % unit : 0;
+    if (streamed > 0) fused->plan->kernel->add(&slice, 1, target, 0, streamed, KERNEL_STREAM);
+    memcpy(target + streamed, slice + streamed, size - streamed);
+}
+
+/* One slice: targets are computed into scratch where they are streamed, so that their checksum finds
+ * them in cache and memory is written once and never read. */
+static void apply_fused_slice(const struct fused *fused, const uint8_t *const *sources,
+                              uint8_t *const *targets, size_t begin, size_t end,
+                              uint32_t *source_crc32c, uint32_t *target_crc32c, size_t stride)
+{
+    const struct reed_plan *plan = fused->plan;
+    if (fused->is_streaming) {
+        for (size_t s = 0; s < plan->source_count; s++) fused->slice_sources[s] = sources[s] + begin;
+        write_columns(plan, fused->slice_sources, fused->computed, 0, end - begin, KERNEL_STORE,
+                      fused->scratch);
+    } else {
+        write_columns(plan, sources, targets, begin, end, KERNEL_STORE, fused->scratch);
+    }
+    for (size_t s = 0; s < plan->source_count; s++) {
+        source_crc32c[s * stride] =
+            plan->kernel->crc32c(source_crc32c[s * stride], sources[s] + begin, end - begin);
+    }
+    for (size_t t = 0; t < plan->target_count; t++) {
+        const uint8_t *slice = fused->is_streaming ? fused->computed[t] : targets[t] + begin;
+        target_crc32c[t * stride] =
+            plan->kernel->crc32c(target_crc32c[t * stride], slice, end - begin);
+        if (fused->is_streaming) copy_out(fused, slice, targets[t] + begin, end - begin);
+    }
+}
+
+enum reed_status reed_plan_apply_crc32c(const struct reed_plan *plan,
+                                        const uint8_t *const *sources, uint8_t *const *targets,
+                                        size_t size, size_t block_size, uint32_t *source_crc32c,
+                                        uint32_t *target_crc32c, void *scratch)
+{
+    if (plan == NULL || plan->accumulates || block_size == 0 || scratch == NULL ||
+        !is_range_valid(plan, sources, targets, 0, size) ||
+        (source_crc32c == NULL && plan->source_count > 0) ||
+        (target_crc32c == NULL && plan->target_count > 0)) {
+        return REED_INVALID_PARAMETER;
+    }
+    size_t slice_size = fused_slice_size(plan);
+    size_t shard_count = (size_t)plan->source_count + plan->target_count;
+    size_t block_count = size / block_size + (size % block_size > 0);
+    uintptr_t misalignment = (uintptr_t)scratch % KERNEL_VECTOR_SIZE_MAX;
+    uint8_t *memory =
+        (uint8_t *)scratch + (misalignment ? KERNEL_VECTOR_SIZE_MAX - misalignment : 0);
+    uint8_t *slices = memory;
+    memory += (size_t)plan->target_count * slice_size;
+    struct fused fused = {.plan = plan, .computed = (uint8_t **)(void *)memory};
+    fused.slice_sources = (const uint8_t **)(void *)(fused.computed + plan->target_count);
+    fused.scratch = fused.slice_sources + plan->source_count;
+    fused.is_streaming = shard_count > 0 && size >= STREAM_BYTES_MIN / shard_count;
+    for (size_t t = 0; t < plan->target_count; t++) fused.computed[t] = slices + t * slice_size;
+
+    for (size_t i = 0; i < plan->source_count * block_count; i++) source_crc32c[i] = 0;
+    for (size_t i = 0; i < plan->target_count * block_count; i++) target_crc32c[i] = 0;
+    for (size_t block = 0; block < block_count; block++) {
+        size_t begin = block * block_size, end = begin + size_min(block_size, size - begin);
+        while (begin < end) {
+            size_t stop = begin + size_min(slice_size, end - begin);
+            apply_fused_slice(&fused, sources, targets, begin, stop, source_crc32c + block,
+                              target_crc32c + block, block_count);
+            begin = stop;
+        }
+    }
+    if (fused.is_streaming) plan->kernel->fence();
+    return REED_OK;
+}

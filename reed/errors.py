@@ -72,7 +72,15 @@ class FormatError(ReedError):
 
 
 class CorruptShard(FormatError):
-    """A checksum does not match: the bytes are damaged."""
+    """A checksum does not match: the bytes are damaged.
+
+    Attributes: ``path`` where a file is concerned, ``shard_index`` and ``block`` where known.
+    """
+
+    def __init__(self, message, path=None, shard_index=None, block=None, **field_values):
+        super().__init__(message, path, **field_values)
+        self.shard_index = shard_index
+        self.block = block
 
 
 class TruncatedShard(FormatError):
