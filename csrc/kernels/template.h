@@ -299,9 +299,10 @@ KERNEL_INLINE void inverse_layer(const unsigned layer, const unsigned size, cons
     }
 }
 
-/* total += the inverse transform of `count` of `size` points that begin at `sources`. The top layer
- * goes straight into the totals. */
-KERNEL_INLINE void inverse_into(const unsigned log2_size, const unsigned count, vector *total,
+/* total += (or, `is_first`, =) the inverse transform of `count` of `size` points that begin at
+ * `sources`. The top layer goes straight into the totals. */
+KERNEL_INLINE void inverse_into(const unsigned log2_size, const unsigned count,
+                                const bool is_first, vector *total,
                                 const uint8_t *const *sources, size_t position,
                                 const entry *twiddles)
 {
@@ -318,7 +319,10 @@ KERNEL_INLINE void inverse_into(const unsigned log2_size, const unsigned count, 
     const entry *top = twiddles + size - 2;
     KERNEL_UNROLL
     for (unsigned i = 0; i < half; i++) {
-        if (count > half) {
+        if (count > half && is_first) {
+            total[half + i] = vector_add(x[i], x[half + i]);
+            total[i] = vector_add(x[i], operand_multiply(vector_operand(total[half + i]), top));
+        } else if (count > half) {
             vector sum = vector_add(x[i], x[half + i]);
             total[half + i] = vector_add(total[half + i], sum);
             total[i] = vector_add3(total[i], x[i], operand_multiply(vector_operand(sum), top));
@@ -370,13 +374,13 @@ KERNEL_INLINE void forward_store(const unsigned log2_size, const unsigned count,
 
 /* `width` adjacent vectors at a time: their arithmetic hides each other's latency. */
 KERNEL_INLINE void inverse_columns(const unsigned log2_size, const unsigned count,
-                                   const unsigned width, vector *total,
+                                   const bool is_first, const unsigned width, vector *total,
                                    const uint8_t *const *sources, size_t position,
                                    const entry *twiddles)
 {
     KERNEL_UNROLL
     for (unsigned v = 0; v < width; v++) {
-        inverse_into(log2_size, count, total + (v << log2_size), sources,
+        inverse_into(log2_size, count, is_first, total + (v << log2_size), sources,
                      position + v * VECTOR_SIZE, twiddles);
     }
 }
@@ -398,21 +402,21 @@ KERNEL_INLINE void inverse_rest(const unsigned log2_size, size_t rest, const uns
                                 const entry *twiddles)
 {
     switch (rest) {
-    case 1: inverse_columns(log2_size, 1, width, total, sources, position, twiddles); break;
-    case 2: inverse_columns(log2_size, 2, width, total, sources, position, twiddles); break;
-    case 3: inverse_columns(log2_size, 3, width, total, sources, position, twiddles); break;
-    case 4: inverse_columns(log2_size, 4, width, total, sources, position, twiddles); break;
-    case 5: inverse_columns(log2_size, 5, width, total, sources, position, twiddles); break;
-    case 6: inverse_columns(log2_size, 6, width, total, sources, position, twiddles); break;
-    case 7: inverse_columns(log2_size, 7, width, total, sources, position, twiddles); break;
-    case 8: inverse_columns(log2_size, 8, width, total, sources, position, twiddles); break;
-    case 9: inverse_columns(log2_size, 9, width, total, sources, position, twiddles); break;
-    case 10: inverse_columns(log2_size, 10, width, total, sources, position, twiddles); break;
-    case 11: inverse_columns(log2_size, 11, width, total, sources, position, twiddles); break;
-    case 12: inverse_columns(log2_size, 12, width, total, sources, position, twiddles); break;
-    case 13: inverse_columns(log2_size, 13, width, total, sources, position, twiddles); break;
-    case 14: inverse_columns(log2_size, 14, width, total, sources, position, twiddles); break;
-    case 15: inverse_columns(log2_size, 15, width, total, sources, position, twiddles); break;
+    case 1: inverse_columns(log2_size, 1, false, width, total, sources, position, twiddles); break;
+    case 2: inverse_columns(log2_size, 2, false, width, total, sources, position, twiddles); break;
+    case 3: inverse_columns(log2_size, 3, false, width, total, sources, position, twiddles); break;
+    case 4: inverse_columns(log2_size, 4, false, width, total, sources, position, twiddles); break;
+    case 5: inverse_columns(log2_size, 5, false, width, total, sources, position, twiddles); break;
+    case 6: inverse_columns(log2_size, 6, false, width, total, sources, position, twiddles); break;
+    case 7: inverse_columns(log2_size, 7, false, width, total, sources, position, twiddles); break;
+    case 8: inverse_columns(log2_size, 8, false, width, total, sources, position, twiddles); break;
+    case 9: inverse_columns(log2_size, 9, false, width, total, sources, position, twiddles); break;
+    case 10: inverse_columns(log2_size, 10, false, width, total, sources, position, twiddles); break;
+    case 11: inverse_columns(log2_size, 11, false, width, total, sources, position, twiddles); break;
+    case 12: inverse_columns(log2_size, 12, false, width, total, sources, position, twiddles); break;
+    case 13: inverse_columns(log2_size, 13, false, width, total, sources, position, twiddles); break;
+    case 14: inverse_columns(log2_size, 14, false, width, total, sources, position, twiddles); break;
+    case 15: inverse_columns(log2_size, 15, false, width, total, sources, position, twiddles); break;
     default: break;
     }
 }
@@ -451,12 +455,17 @@ KERNEL_INLINE void transform_columns(const unsigned log2_size, const unsigned wi
     const entry *forward = twiddles;
     vector total[1u << KERNEL_TRANSFORM_LOG2_MAX];
     if (write == KERNEL_STREAM_FETCH) fetch_ahead(sources, source_count, position);
-    KERNEL_UNROLL
-    for (unsigned i = 0; i < size * width; i++) total[i] = vector_zero();
     twiddles += size - 1;
     size_t whole = source_count & ~(size_t)(size - 1);
-    for (size_t s = 0; s < whole; s += size, twiddles += size - 1) {
-        inverse_columns(log2_size, size, width, total, sources + s, position, twiddles);
+    if (whole > 0) {
+        inverse_columns(log2_size, size, true, width, total, sources, position, twiddles);
+        twiddles += size - 1;
+    } else {
+        KERNEL_UNROLL
+        for (unsigned i = 0; i < size * width; i++) total[i] = vector_zero();
+    }
+    for (size_t s = size; s < whole; s += size, twiddles += size - 1) {
+        inverse_columns(log2_size, size, false, width, total, sources + s, position, twiddles);
     }
     inverse_rest(log2_size, source_count - whole, width, total, sources + whole, position,
                  twiddles);
