@@ -156,6 +156,12 @@ class Layout:
         """Bytes of the object in consecutive rows."""
         return (count - 1) * self.geometry.row_size + self.data_size(first_row + count - 1)
 
+    def padding_begin(self, row: int, shard_index: int) -> int:
+        """Where in a data shard's payload the zeros begin that fill up the object's last row;
+        the payload's size where there are none."""
+        payload_size = self.payload_size(row)
+        return max(0, min(payload_size, self.data_size(row) - shard_index * payload_size))
+
     def size_of_records(self, first_row: int, count: int) -> int:
         """Bytes of the records of consecutive rows in a shard file."""
         return (count - 1) * self.full_record_size + self.record_size(first_row + count - 1)
@@ -170,11 +176,10 @@ class Layout:
         return self.last_row_data_size if self.is_last(first_row + count - 1) else 0
 
     def batches(self, rows_per_batch: int, row_count: int):
-        """Pairs (first row, count) that cover all rows; a short last row stands alone, because
-        its records have another size."""
+        """Pairs (first row, count) that cover all rows; a last row with shorter blocks stands
+        alone."""
         full_rows = row_count
-        if self.row_count == row_count and row_count and (
-                self.record_size(row_count - 1) != self.full_record_size):
+        if row_count and self.payload_size(row_count - 1) != self.geometry.block_size:
             full_rows = row_count - 1
         for first in range(0, full_rows, rows_per_batch):
             yield first, min(rows_per_batch, full_rows - first)

@@ -23,6 +23,7 @@ from ..errors import (
 )
 from . import medium
 from .layout import (
+    BLOCK_HEADER_SIZE,
     HEADER_SIZE,
     BatchViews,
     Geometry,
@@ -62,7 +63,7 @@ class FileTally:
     """How the blocks of one file stood when they were read in their proper places."""
 
     states: Counter = field(default_factory=Counter)
-    wrong: int = 0  # blocks with a right checksum that contradict the other shards
+    wrong: int = 0  # blocks that contradict others although their checksum is right
 
 
 class Rows:
@@ -283,6 +284,7 @@ class Stripe:
             for file, file_states in tallies:
                 self.tallies[id(file)].states.update(file_states.tolist())
             for conflict in conflicts:
+                self._count_wrong(shard_index)
                 self._conflict_count += 1
                 if self._conflict_count <= _CONFLICTS_SHOWN:
                     self.problems.setdefault(shard_index, []).append(conflict)
@@ -362,9 +364,27 @@ class Stripe:
                 for row in range(count)])
         states = self.blocks.check_records(memory, size, shard_index, first_row, count,
                                            self.layout.last_data_size_of(first_row, count))
-        return numpy.frombuffer(states, numpy.uint8)
+        states = numpy.frombuffer(bytearray(states), numpy.uint8)
+        last = first_row + count - 1
+        if self.layout.is_last(last) and states[-1] == GOOD and (
+                shard_index < self.geometry.data_shards):
+            payload = memory[(count - 1) * (len(memory) // count) + BLOCK_HEADER_SIZE:]
+            if not self._has_zero_padding(last, shard_index, payload):
+                states[-1] = CORRUPT
+        return states
+
+    def _has_zero_padding(self, row: int, shard_index: int, payload: numpy.ndarray) -> bool:
+        return not payload[self.layout.padding_begin(row, shard_index):
+                           self.layout.payload_size(row)].any()
 
     # -- judging --
+
+    def is_padded(self, rows: Rows, row: int) -> bool:
+        """Whether the complete data blocks of a row end in zeros where the object has ended. No
+        digest covers those bytes, and wrong ones would go into rebuilt shards."""
+        return all(self._has_zero_padding(rows.first_row + row, index,
+                                          rows.views.payloads[index, row])
+                   for index in range(self.geometry.data_shards))
 
     def settle(self, rows: Rows, row: int) -> Settled:
         """Compares all good blocks of one row with each other and says which to trust.
@@ -386,11 +406,15 @@ class Stripe:
                 rows.states[shard_index, row] = CORRUPT
                 self.shard_states[shard_index][GOOD] -= 1
                 self.shard_states[shard_index][CORRUPT] += 1
-                for file, _ in self._candidates[shard_index]:
-                    self.tallies[id(file)].wrong += 1
+                self._count_wrong(shard_index)
         sources = [index for index in good if index not in wrong]
         kind = "intact" if len(sources) == self.geometry.shard_count else "degraded"
         return Settled(kind, sources, wrong, is_disputed)
+
+    def _count_wrong(self, shard_index: int) -> None:
+        """One block of this shard is not what it should be in any file that has it."""
+        for file, _ in self._candidates[shard_index]:
+            self.tallies[id(file)].wrong += 1
 
     def _blame(self, given: dict[int, numpy.ndarray]) -> tuple[list[int], bool]:
         """Which of the given shards, that disagree, are wrong; and whether that is a guess."""

@@ -123,6 +123,11 @@ def _require_recoverable(stripe: Stripe, survey: Survey, before: VerifyReport) -
             needed=needed, available=needed + before.margin,
             missing=[shard.shard_index for shard in before.shards if not shard.good_blocks],
             rows=before.lost_rows, unknown=before.rows.unknown > 0)
+    if not survey.is_padded:
+        raise ConflictingShards(
+            f"{name}: the last row does not end in zeros behind the object although every checksum "
+            "is right: some shard is wrong, and it cannot be told which",
+            field="row", value=before.rows.total - 1)
     first = before.inconsistent_rows[0][0]
     raise ConflictingShards(
         f"{name}: the shards disagree from row {first} on although every checksum is right, and "

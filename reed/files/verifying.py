@@ -48,6 +48,7 @@ class Survey:
         self.lost_rows = Ranges()
         self.inconsistent_rows = Ranges()
         self.has_dispute = False  # some row was settled by a guess that the digest must confirm
+        self.is_padded = True  # the last row ends in zeros
         self.digest_state = "unavailable"
         self.mismatch: DigestMismatch | None = None
         self.computed_digest: bytes | None = None  # of the object, where no row is lost
@@ -78,6 +79,8 @@ class Survey:
                     for row, answer in enumerate(settled):
                         rows.rebuild(stripe.code, row, answer.sources,
                                      missing_data(stripe, answer.sources))
+                    if layout.is_last(first_row + count - 1):
+                        self.is_padded = stripe.is_padded(rows, count - 1)
                     digested[position] = object_digest.add(cut(rows.views.data_pieces, size))
                 if take_rows is not None:
                     take_rows(rows, settled)
@@ -109,9 +112,10 @@ class Survey:
 
     @property
     def is_recoverable(self) -> bool:
-        """Whether every row is whole, and what was guessed is confirmed by the digest."""
+        """Whether every row is whole and ends as it must, and what was guessed is confirmed by
+        the digest."""
         return not (self._kinds["lost"] or self._kinds["unknown"]
-                    or self.digest_state == "mismatch"
+                    or self.digest_state == "mismatch" or not self.is_padded
                     or (self.has_dispute and self.digest_state != "match"))
 
     def report(self) -> VerifyReport:
