@@ -15,11 +15,12 @@ BUILD_INPUTS := pyproject.toml setup.py $(wildcard reed/*.pyx reed/*.pxd) \
 INSTALLED := $(VENV)/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint sdist wheel check-sdist environment clean
+.PHONY: help demo test bench bench-quick lint sdist wheel check-sdist environment clean
 
 help:
 	@echo 'make demo         protect real data, lose parts of it, get it back (under a minute)'
 	@echo 'make test         every test that this machine can run; PYTEST_ARGS="-k cli" narrows it'
+	@echo 'make bench        reed beside its peers and the limit of this machine; bench-quick: 3 min'
 	@echo 'make lint         style, by ruff'
 	@echo 'make sdist wheel  distributions in dist/'
 	@echo 'make check-sdist  builds the sdist, installs it in an empty environment, tests it there'
@@ -43,6 +44,11 @@ demo: environment
 # printed after pytest's own closing line.
 test: environment
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)$(if $(STATUS_FILE),; echo $$? >$(STATUS_FILE))
+
+# The peers join the installed reed; nothing is built again. See benchmarks/README.md.
+bench bench-quick: environment
+	@$(PIP_INSTALL) 'reed-storage[bench]'
+	@$(BIN)/python -m benchmarks.run $(if $(filter bench-quick,$@),--quick) $(BENCH_ARGS)
 
 lint: environment
 	@$(PIP_INSTALL) ruff

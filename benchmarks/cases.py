@@ -264,6 +264,11 @@ def _python_cases():
         (_reed("array-encode+crc32c"),
          _reed("array-encode+crc32c", "reed, two passes", fused=False),
          _reed("array-encode", "reed encode alone")))
+    yield Case(
+        "python-crc32c+reconstruct", "Python, 10+4 verify + rebuild two, 1 MiB shards", "python",
+        Job(**large, lost=(3, 7)),
+        (_reed("array-crc32c+reconstruct"),
+         _reed("array-reconstruct", "reed reconstruct alone")), is_quick=False)
     for size in (4 * KIB, MIB):
         yield Case(
             f"python-crc32c-{size // KIB}KiB", f"Python, CRC32C of {_size(size)}", "python",

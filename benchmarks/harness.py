@@ -1,6 +1,7 @@
-"""The C harness: compiles it together with the C core, and runs its tasks through ctypes.
+"""The C harness: compiles it, and runs its tasks through ctypes.
 
-The overhead of Python lies outside the clock: one call from here times many calls there.
+The overhead of Python lies outside the clock: one call from here times many calls there. Reed's
+functions are those of the installed extension, so what is measured is what users run.
 """
 
 import ctypes
@@ -9,18 +10,17 @@ import hashlib
 import os
 import shlex
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 
 from benchmarks.contestant import Absent, Contender, Sample
+from reed import _core
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "benchmarks"
 COMPILER = shlex.split(os.environ.get("CC") or "cc")
-# As setup.py builds the extension; the harness's own warnings are errors.
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wpedantic")
-INCLUDES = ("-Icsrc/include", "-Icsrc")
+INCLUDE = ROOT / "csrc" / "include"
 
 CODER_NONE, CODER_REED, CODER_REED_FUSED, CODER_ISAL = 0, 1, 2, 3
 CODER_ISAL_XOR, CODER_ROOFLINE, CODER_COPY = 4, 5, 6
@@ -41,34 +41,21 @@ def _run(command):
 
 def build():
     """Path of the compiled harness; compiled only where no build of these very sources exists."""
-    folders = (ROOT / "csrc", ROOT / "benchmarks" / "native")
-    sources = sorted(path for folder in folders for path in folder.rglob("*.c"))
-    headers = sorted(path for folder in folders for path in folder.rglob("*.h"))
-    digest = hashlib.sha256()
-    for text in (*COMPILER, *FLAGS, _run([*COMPILER, "--version"])):
+    folder = ROOT / "benchmarks" / "native"
+    sources = sorted(folder.glob("*.c"))
+    digest = hashlib.sha256(_run([*COMPILER, "--version"]).encode())
+    for text in (*COMPILER, *FLAGS):
         digest.update(text.encode() + b"\0")
-    for path in (*sources, *headers):
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
-    library = BUILD / f"harness-{digest.hexdigest()[:16]}.so"
-    if library.exists():
-        return library
-    objects = BUILD / f"{library.stem}-{os.getpid()}"
-    objects.mkdir(parents=True)
-
-    def compile_one(source):
-        target = objects / ("-".join(source.relative_to(ROOT).parts) + ".o")
-        _run([*COMPILER, *FLAGS, *INCLUDES, "-c", source, "-o", target])
-        return target
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        compiled = list(pool.map(compile_one, sources))
-    unfinished = objects / library.name
-    _run([*COMPILER, "-shared", "-pthread", *compiled, "-o", unfinished])
-    unfinished.rename(library)
-    for path in compiled:
-        path.unlink()
-    objects.rmdir()
-    return library
+    for path in (*sources, *sorted(folder.glob("*.h")), INCLUDE / "reed.h"):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    built = BUILD / f"harness-{digest.hexdigest()[:16]}.so"
+    if not built.exists():
+        BUILD.mkdir(parents=True, exist_ok=True)
+        unfinished = built.with_suffix(f".{os.getpid()}.so")  # another run may build it too
+        _run([*COMPILER, *FLAGS, "-shared", "-pthread", f"-I{INCLUDE}", *sources, "-o",
+              unfinished])
+        unfinished.rename(built)
+    return built
 
 
 class Task(ctypes.Structure):
@@ -96,7 +83,7 @@ class CodeOptions(ctypes.Structure):
     ]
 
 
-_PROTOTYPES = {
+_HARNESS = {
     "harness_task_size": (c_size_t, []),
     "harness_call": (None, [POINTER(Task), c_size_t]),
     "harness_time": (c_uint64, [POINTER(Task), c_size_t, c_size_t, POINTER(c_uint64),
@@ -109,6 +96,9 @@ _PROTOTYPES = {
     "harness_roofline_variant_name": (c_char_p, [c_void_p]),
     "harness_roofline_variant_is_nontemporal": (c_int, [c_void_p]),
     "harness_roofline_variant_run": (c_void_p, [c_void_p]),
+}
+
+_CORE = {
     "reed_status_message": (c_char_p, [c_int]),
     "reed_kernel_at": (c_void_p, [c_size_t]),
     "reed_kernel_name": (c_char_p, [c_void_p]),
@@ -127,20 +117,32 @@ _PROTOTYPES = {
     "reed_plan_source_count": (c_uint32, [c_void_p]),
     "reed_plan_source": (c_uint32, [c_void_p, c_uint32]),
     "reed_plan_apply_scratch_size": (c_size_t, [c_void_p]),
+    "reed_plan_apply_crc32c_scratch_size": (c_size_t, [c_void_p]),
 }
+
+
+def _load(path, prototypes):
+    loaded = ctypes.CDLL(str(path))
+    for name, (result, arguments) in prototypes.items():
+        function = getattr(loaded, name)
+        function.restype, function.argtypes = result, arguments
+    return loaded
 
 
 @functools.cache
 def library():
-    """The loaded harness, its prototypes declared."""
-    loaded = ctypes.CDLL(str(build()))
-    for name, (result, arguments) in _PROTOTYPES.items():
-        function = getattr(loaded, name)
-        function.restype, function.argtypes = result, arguments
+    """The compiled harness."""
+    loaded = _load(build(), _HARNESS)
     if loaded.harness_task_size() != ctypes.sizeof(Task):
         raise HarnessError(f"struct task has {loaded.harness_task_size()} bytes, "
                            f"harness.Task {ctypes.sizeof(Task)}")
     return loaded
+
+
+@functools.cache
+def core():
+    """The functions of reed.h, in the installed extension."""
+    return _load(_core.__file__, _CORE)
 
 
 def address(function):
@@ -192,7 +194,7 @@ class NativeContender(Contender):
 
     def _require_status(self):
         if self.task.status:
-            message = library().reed_status_message(self.task.status).decode()
+            message = core().reed_status_message(self.task.status).decode()
             raise HarnessError(f"{self.name}: {message}")
 
 
@@ -226,9 +228,9 @@ class ThreadedContender(Contender):
 def find_kernel(name=None):
     """A kernel of reed as a pointer; None: the preferred one. Raises Absent."""
     kernel = c_void_p()
-    status = library().reed_kernel_find(name.encode() if name else None, ctypes.byref(kernel))
+    status = core().reed_kernel_find(name.encode() if name else None, ctypes.byref(kernel))
     if status != 0:
-        message = library().reed_status_message(status).decode()
+        message = core().reed_status_message(status).decode()
         raise Absent(f"kernel {name or 'by default'}: {message}")
     return kernel.value
 
@@ -236,8 +238,8 @@ def find_kernel(name=None):
 def kernel_names():
     """The kernels of reed that this machine can run, the preferred one first."""
     names, position = [], 0
-    while kernel := library().reed_kernel_at(position):
-        if library().reed_kernel_is_supported(kernel):
-            names.append(library().reed_kernel_name(kernel).decode())
+    while kernel := core().reed_kernel_at(position):
+        if core().reed_kernel_is_supported(kernel):
+            names.append(core().reed_kernel_name(kernel).decode())
         position += 1
     return names

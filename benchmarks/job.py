@@ -55,8 +55,9 @@ class Job:
     def stripes(self):
         """The ring. Room for copies of all data stands behind the shards, for memcpy."""
         touched = self.data_shards + (len(self.lost) or self.parity_shards)
-        return Stripes(self.shard_size, max(self.shard_count, 2 * self.data_shards), touched,
-                       self.level == ROTATING, machine.last_cache_size())
+        return Stripes(self.shard_size, max(self.shard_count, 2 * self.data_shards),
+                       touched * self.shard_size, self.level == ROTATING,
+                       machine.last_cache_size())
 
     @functools.cached_property
     def payload(self):
@@ -85,13 +86,12 @@ class Job:
 
     def prove_crc32c(self, who, positions, crc32c):
         """The checksums, [position][block], are those of another implementation."""
-        library = harness.library()
         kernel = harness.find_kernel("portable")
         rows = self.stripes.rows()
         for position, found in zip(positions, crc32c, strict=True):
             for block in range(self.block_count):
                 data = rows[position][block * self.block_size:(block + 1) * self.block_size]
-                expected = library.reed_kernel_crc32c(kernel, 0, data.ctypes.data, data.size)
+                expected = harness.core().reed_kernel_crc32c(kernel, 0, data.ctypes.data, data.size)
                 if found[block] != expected:
                     raise AssertionError(
                         f"{who}: CRC32C of shard {position}, block {block} is "
@@ -100,7 +100,7 @@ class Job:
     def prove_object_crc32c(self, found):
         """The CRC32C of the payload."""
         view = numpy.frombuffer(self.payload, numpy.uint8)
-        expected = harness.library().reed_kernel_crc32c(
+        expected = harness.core().reed_kernel_crc32c(
             harness.find_kernel("portable"), 0, view.ctypes.data, view.size)
         if found != expected:
             raise AssertionError(f"CRC32C {found:#010x}, not {expected:#010x}")

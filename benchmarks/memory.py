@@ -47,22 +47,25 @@ def _arena(size):
 _large_arena = functools.lru_cache(maxsize=1)(_arena)  # one ring at a time, used again
 
 
+def ring_count(touched_bytes, last_cache_size):
+    """How many stripes a ring needs: one turn touches ROTATION_MIN bytes and four times the last
+    cache. `touched_bytes` are those that one call reads or writes."""
+    return -(-max(ROTATION_MIN, 4 * last_cache_size) // touched_bytes)
+
+
 class Stripes:
     """`count` stripes of `shard_count` shards each; tasks on them share `position`.
 
-    :param touched_shards: of each stripe, how many one call reads or writes.
-    :param rotates: enough stripes that `ROTATION_MIN` bytes, and four times the last cache, are
-        touched in one turn; else one stripe, which stays in the cache that it fits.
+    :param touched_bytes: of each stripe, those that one call reads or writes.
+    :param rotates: a ring, see `ring_count`; else one stripe, which stays in the cache that it
+        fits.
     """
 
-    def __init__(self, shard_size, shard_count, touched_shards, rotates, last_cache_size):
+    def __init__(self, shard_size, shard_count, touched_bytes, rotates, last_cache_size):
         self.shard_size = shard_size
         self.shard_count = shard_count
         self.stride = shard_stride(shard_size)
-        self.count = 1
-        if rotates:
-            turn = max(ROTATION_MIN, 4 * last_cache_size)
-            self.count = -(-turn // (touched_shards * shard_size))
+        self.count = ring_count(touched_bytes, last_cache_size) if rotates else 1
         size = self.count * shard_count * self.stride
         step = 1 << 26  # rings of about the same size share one arena
         self.memory = _large_arena(-(-size // step) * step) if rotates else _arena(size)

@@ -102,7 +102,8 @@ def geometry_plot(document, path):
     parity = sorted({m for _, m in ratios})
     grid = numpy.array([[ratios.get((k, m), numpy.nan) for k in data] for m in parity])
     limit = max(2.0, numpy.nanmax(grid), 1 / numpy.nanmin(grid))
-    figure, axes = pyplot.subplots(figsize=(max(6, 1.6 + 0.46 * len(data)), 1.6 + 0.32 * len(parity)))
+    width, height = max(6, 1.6 + 0.46 * len(data)), 1.6 + 0.32 * len(parity)
+    figure, axes = pyplot.subplots(figsize=(width, height))
     axes.grid(False)
     norm = colors.LogNorm(1 / limit, limit)
     palette = colors.LinearSegmentedColormap.from_list(

@@ -69,6 +69,7 @@ def _target_rows(results):
                            if result["entrants"][label]["rate"] else "–"
                            for label in target["against"]),
                 measured, f"{target['at_least']:g}", MARKS[target["status"]],
+                "–" if target["limit"] is None else f"{target['limit']:.2f}",
                 _spread(result["of_roofline"]),
             ]
 
@@ -97,8 +98,11 @@ def markdown(document):
         "Rates are data GB/s: data_shards × shard_size / seconds, whatever else is read or "
         "written.", "",
         f"## Targets: {counts[MET]} met, {counts[MISSED]} missed, {counts[ABSENT]} absent", "",
-        *_table(["case", "reed", "against", "its rate", "ratio", "target", "", "of the roofline"],
-                _target_rows(results)), "",
+        "The limit is the ratio that the roofline itself has in the same run: no coder that "
+        "touches the same bytes can have more. The last column is reed's share of the roofline.",
+        "",
+        *_table(["case", "reed", "against", "its rate", "ratio", "target", "", "limit",
+                 "of the roofline"], _target_rows(results)), "",
         "## All cases", "",
     ]
     for result in results:

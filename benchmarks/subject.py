@@ -10,6 +10,8 @@ import reed
 from benchmarks import harness, measure, oracle
 from benchmarks.contestant import Absent, Contestant, PythonContender
 from benchmarks.harness import NativeContender, ThreadedContender
+from benchmarks.job import POISON
+from benchmarks.memory import page_aligned
 
 GENERATOR_NATIVE, GENERATOR_REPLICATION = 1, 2  # enum reed_generator
 
@@ -22,7 +24,7 @@ class _Code:
     """An owned reed_code and the plans made from it."""
 
     def __init__(self, job, kernel):
-        self.library = harness.library()
+        self.core = harness.core()
         self.handle = c_void_p()
         self.job = job
         self.kernel = harness.find_kernel(kernel)
@@ -30,40 +32,40 @@ class _Code:
         options = harness.CodeOptions(
             struct_size=ctypes.sizeof(harness.CodeOptions), generator=generator,
             data_shards=job.data_shards, parity_shards=job.parity_shards, kernel=self.kernel)
-        self.require(self.library.reed_code_create(byref(options), byref(self.handle)))
+        self.require(self.core.reed_code_create(byref(options), byref(self.handle)))
 
     def __del__(self):
-        self.library.reed_code_destroy(self.handle)
+        self.core.reed_code_destroy(self.handle)
 
     def require(self, status):
         if status != 0:
-            message = self.library.reed_status_message(status).decode()
+            message = self.core.reed_status_message(status).decode()
             raise Absent(f"{self.job.data_shards}+{self.job.parity_shards}: {message}")
 
     def parity_matrix(self):
         rows = numpy.empty((self.job.parity_shards, self.job.data_shards), numpy.uint8)
         for index, row in enumerate(rows, self.job.data_shards):
             pointer = row.ctypes.data_as(ctypes.POINTER(c_uint8))
-            self.require(self.library.reed_code_row(self.handle, index, pointer))
+            self.require(self.core.reed_code_row(self.handle, index, pointer))
         return rows
 
     def encode_plan(self):
         plan = _Plan(self)
-        self.require(self.library.reed_plan_create_encode(self.handle, byref(plan.handle)))
+        self.require(self.core.reed_plan_create_encode(self.handle, byref(plan.handle)))
         return plan
 
     def dense_encode_plan(self):
         """The same product as any matrix: no transform, whatever the coefficients."""
         plan = _Plan(self)
         matrix = self.parity_matrix()
-        self.require(self.library.reed_plan_create_matrix(
+        self.require(self.core.reed_plan_create_matrix(
             self.kernel, None, matrix.ctypes.data, *matrix.shape, byref(plan.handle)))
         return plan
 
     def reconstruct_plan(self):
         plan = _Plan(self)
         available, lost = self.job.available, self.job.lost
-        self.require(self.library.reed_plan_create_reconstruct(
+        self.require(self.core.reed_plan_create_reconstruct(
             self.handle, _indices(available), len(available), _indices(lost), len(lost),
             byref(plan.handle)))
         return plan
@@ -77,29 +79,27 @@ class _Plan:
         self.handle = c_void_p()
 
     def __del__(self):
-        self.code.library.reed_plan_destroy(self.handle)
+        self.code.core.reed_plan_destroy(self.handle)
 
     @property
     def sources(self):
-        count = self.code.library.reed_plan_source_count(self.handle)
-        return [self.code.library.reed_plan_source(self.handle, i) for i in range(count)]
+        count = self.code.core.reed_plan_source_count(self.handle)
+        return [self.code.core.reed_plan_source(self.handle, i) for i in range(count)]
 
-    def fields(self):
-        """What a task needs to apply this plan; the plan lives as long as they are held."""
-        library = self.code.library
-        size = library.reed_plan_apply_scratch_size(self.handle)
-        return {"coder": harness.CODER_REED, "context": _Held(self),
-                "function": harness.address(library.reed_plan_apply),
-                "scratch": numpy.empty(size + 64, numpy.uint8)}
+    def fields(self, fused=False):
+        """What a task needs to apply this plan; the plan lives as long as they are held.
 
-    def fused_fields(self):
-        """As `fields`, for the call that makes checksums in the same pass."""
-        try:
-            function = self.code.library.reed_plan_apply_crc32c
-        except AttributeError:
-            raise Absent("reed.h has no reed_plan_apply_crc32c") from None
-        return {**self.fields(), "coder": harness.CODER_REED_FUSED,
-                "function": harness.address(function)}
+        :param fused: with the checksums in the same pass.
+        """
+        core = self.code.core
+        if fused:
+            coder, function = harness.CODER_REED_FUSED, core.reed_plan_apply_crc32c
+            size = core.reed_plan_apply_crc32c_scratch_size(self.handle)
+        else:
+            coder, function = harness.CODER_REED, core.reed_plan_apply
+            size = core.reed_plan_apply_scratch_size(self.handle)
+        return {"coder": coder, "context": _Held(self), "function": harness.address(function),
+                "scratch": page_aligned(numpy.zeros(max(size, 1), numpy.uint8))}
 
 
 class _Held(int):
@@ -118,13 +118,12 @@ class Reed(Contestant):
 
     def __init__(self):
         self.version = reed.__version__
-        harness.library()
 
     # -- through the harness --
 
     def _crc32c_fields(self, code):
         return {"checksum": harness.CHECKSUM_REED, "kernel": code.kernel,
-                "checksum_function": harness.address(harness.library().reed_kernel_crc32c)}
+                "checksum_function": harness.address(harness.core().reed_kernel_crc32c)}
 
     def _encoder(self, name, job, fields, prove=None):
         return NativeContender(name, job.stripes, job.data, job.parity, prove, **fields)
@@ -163,7 +162,9 @@ class Reed(Contestant):
             job.prove_crc32c(self.name, job.data, crc32c["source_crc32c"])
             job.prove_crc32c(self.name, job.parity, crc32c["target_crc32c"])
 
-        fields = plan.fused_fields() if fused else {**plan.fields(), **self._crc32c_fields(code)}
+        fields = plan.fields(fused)
+        if not fused:
+            fields |= self._crc32c_fields(code)
         return self._encoder(self.name, job, {**fields, **crc32c}, prove)
 
     def crc32c_reconstruct(self, job, fused=True, kernel=None):
@@ -177,8 +178,9 @@ class Reed(Contestant):
             job.prove_reconstruct(contender, encoder)
             job.prove_crc32c(self.name, plan.sources, crc32c["source_crc32c"])
 
-        fields = plan.fused_fields() if fused else {**plan.fields(), **self._crc32c_fields(code),
-                                                    "when": harness.WHEN_BEFORE}
+        fields = plan.fields(fused)
+        if not fused:
+            fields |= {**self._crc32c_fields(code), "when": harness.WHEN_BEFORE}
         return NativeContender(self.name, job.stripes, plan.sources, job.lost, prove,
                                **fields, **crc32c)
 
@@ -229,7 +231,7 @@ class Reed(Contestant):
         code, rows = self._code(job), job.stripes.rows()
         code.encode(rows[:job.data_shards], out=rows[job.data_shards:job.shard_count])
         given = {shard: rows[shard] for shard in job.available}
-        out = {shard: numpy.full(job.shard_size, 0xA5, numpy.uint8) for shard in job.lost}
+        out = {shard: numpy.full(job.shard_size, POISON, numpy.uint8) for shard in job.lost}
         expected = {shard: rows[shard].copy() for shard in job.lost}
 
         def prove(result):
@@ -239,29 +241,46 @@ class Reed(Contestant):
         return PythonContender(
             self.name, lambda: code.reconstruct(given, wanted=job.lost, out=out), prove)
 
-    def array_encode_crc32c(self, job, fused=True, threads=1):
+    def array_encode_crc32c(self, job, fused=True):
+        """encode_crc32c; or encode, and crc32c of each block."""
         code, rows = self._code(job), job.stripes.rows()
         data, parity = rows[:job.data_shards], rows[job.data_shards:job.shard_count]
         size = job.block_size
-        if fused:
-            if not hasattr(code, "encode_crc32c"):
-                raise Absent("reed.ReedSolomon has no encode_crc32c")
+        blocks = [[row[begin:begin + size] for begin in range(0, job.shard_size, size)]
+                  for row in rows[:job.shard_count]]
 
-            def call():
-                return code.encode_crc32c(data, block_size=size, out=parity, threads=threads)
-        else:
-            blocks = [[row[begin:begin + size] for begin in range(0, job.shard_size, size)]
-                      for row in rows[:job.shard_count]]
+        def call_fused():
+            return code.encode_crc32c(data, block_size=size, out=parity)
 
-            def call():
-                code.encode(data, out=parity, threads=threads)
-                return parity, [[reed.crc32c(block) for block in row] for row in blocks]
+        def call_twice():
+            code.encode(data, out=parity)
+            return parity, [[reed.crc32c(block) for block in row] for row in blocks]
 
         def prove(result):
             self._require_product(code, rows)
             job.prove_crc32c(self.name, range(job.shard_count), result[1])
 
-        return PythonContender(self.name, call, prove, threads=threads)
+        return PythonContender(self.name, call_fused if fused else call_twice, prove)
+
+    def array_crc32c_reconstruct(self, job):
+        """reconstruct_crc32c: what is read is verified in the same pass."""
+        code, rows = self._code(job), job.stripes.rows()
+        _, checksums = code.encode_crc32c(rows[:job.data_shards], block_size=job.block_size,
+                                          out=rows[job.data_shards:job.shard_count])
+        given = {shard: rows[shard] for shard in job.available}
+        known = {shard: checksums[shard] for shard in job.available}
+        out = {shard: numpy.zeros(job.shard_size, numpy.uint8) for shard in job.lost}
+        expected = {shard: rows[shard].copy() for shard in job.lost}
+
+        def prove(result):
+            fixed, fixed_crc32c = result
+            for shard in job.lost:
+                oracle.require_equal(self.name, fixed[shard], expected[shard])
+                oracle.require_equal(self.name, fixed_crc32c[shard], checksums[shard])
+
+        return PythonContender(
+            self.name, lambda: code.reconstruct_crc32c(
+                given, known, block_size=job.block_size, wanted=job.lost, out=out), prove)
 
     # -- from Python, on one object of bytes --
 
