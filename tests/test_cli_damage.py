@@ -240,7 +240,8 @@ def check_salvage(pristine, folder, target, decodable):
     if done.returncode == 0:
         assert content == pristine.data and holes == []
     position = 0
-    for begin, end in [*holes, (len(content), len(content))]:
+    for hole in [*holes, {"offset": len(content), "size": 0}]:
+        begin, end = hole["offset"], hole["offset"] + hole["size"]
         assert content[position:begin] == pristine.data[position:begin]
         assert not any(content[begin:end])
         position = end

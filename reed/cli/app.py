@@ -12,7 +12,7 @@ from .session import Session
 from .stopping import StopRequest
 
 # One module each, with a click.Command named ``command``; in the order of ``reed --help``.
-VERBS = ("encode", "decode", "verify", "repair", "salvage", "inspect", "info")
+VERBS = ("encode", "decode", "verify", "repair", "salvage", "inspect", "info", "durability")
 
 
 class Verbs(click.Group):

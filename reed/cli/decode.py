@@ -34,7 +34,8 @@ def command(session, shards, target, force, stripe_id, threads):
                               threads=threads, progress=progress, cancel=session.cancel)
     if report.degraded:
         bad = sum(shard.state != "good" for shard in report.shards)
-        session.warn(f"the file is exact, but {count_text(bad, 'shard')} damaged or missing: "
+        are = "is" if bad == 1 else "are"
+        session.warn(f"the file is exact, but {count_text(bad, 'shard')} {are} damaged or missing: "
                      f"`reed verify` tells how much, `reed repair` restores the redundancy")
     if report.digest == "unavailable":
         session.warn("no digest of the whole file is recorded or readable; every block was proved "

@@ -1,5 +1,7 @@
 """The reports of ``reed.files`` as lines that people read."""
 
+import os
+
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 # Skipped files of these kinds may matter for the result; the others are mentioned with -v.
 _NOTEWORTHY = ("unsupported", "unreadable", "conflict")
@@ -21,6 +23,12 @@ def size_text(size):
 def count_text(count, noun, plural=None):
     """1 shard, 2 shards, 1,000 shards."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def path_text(path):
+    """A path as short as it can be said from the working folder."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(path) and not relative.startswith("..") else path
 
 
 def code_text(stripe):
@@ -59,7 +67,7 @@ def shard_lines(shards, verbose):
     for shard in shards:
         if shard.state == "good" and not verbose:
             continue
-        where = ", ".join(shard.paths)
+        where = ", ".join(map(path_text, shard.paths))
         blocks = "" if shard.state == "missing" else f"blocks: {_blocks_text(shard)}"
         parts = (f"  shard {shard.shard_index:>3}  {shard.state:<7}", blocks, where)
         yield "  ".join(part for part in parts if part).rstrip()
@@ -73,7 +81,7 @@ def skipped_lines(skipped, verbose):
     """Files that took no part, where that may matter (with ``verbose``: all)."""
     for file in skipped:
         if verbose or file.kind in _NOTEWORTHY:
-            yield f"  left out   {file.path}: {file.kind}: {file.reason}"
+            yield f"  left out   {path_text(file.path)}: {file.kind}: {file.reason}"
 
 
 def verify_lines(report, verbose):
@@ -99,22 +107,33 @@ def verify_lines(report, verbose):
         yield f"margin: any row can lose {count_text(report.margin, 'more block')}"
 
 
+def _action_text(action, dry_run):
+    """What was done about one shard; its blocks, and why."""
+    if action.kind == "left":
+        return f"left as it is: {action.reason}"
+    would = "would be " if dry_run else ""
+    kept = f", {action.copied_blocks:,} kept" if action.copied_blocks else ""
+    return (f"{would}{action.kind}: {count_text(action.rebuilt_blocks, 'block')} rebuilt{kept} "
+            f"({action.reason})")
+
+
 def repair_lines(report, verbose):
     """A repair: what was found, then what was done about each shard."""
-    if report.before.healthy:
-        yield from verify_lines(report.before, verbose)
+    before = report.before
+    if before.healthy or verbose:
+        yield from verify_lines(before, verbose)
+    else:
+        good = sum(shard.state == "good" for shard in before.shards)
+        yield f"found {good} of {count_text(len(before.shards), 'shard')} good"
+    if before.healthy:
         yield "nothing to repair"
         return
-    yield from verify_lines(report.before, verbose)
-    would = "would be " if report.dry_run else ""
     for action in report.actions:
-        what = "left as it is" if action.kind == "left" else f"{would}{action.kind}"
-        blocks = f"{action.copied_blocks:,} blocks kept, {action.rebuilt_blocks:,} rebuilt"
-        parts = (f"  shard {action.shard_index:>3}  {what}", action.path,
-                 None if action.kind == "left" else blocks, action.reason)
-        yield "  ".join(part for part in parts if part)
+        yield f"  shard {action.shard_index:>3}  {_action_text(action, report.dry_run)}"
+        if action.path:
+            yield f"             {path_text(action.path)}"
         if action.set_aside:
-            yield f"             an unrecognisable file there {would}renamed {action.set_aside}"
+            yield f"             what stood there is now {path_text(action.set_aside)}"
     if report.complete:
         yield f"every shard {'would be' if report.dry_run else 'is'} good"
     else:

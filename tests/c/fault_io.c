@@ -3,8 +3,9 @@
  * Only calls on files below the folder REED_FAULT_ROOT count. REED_FAULT is KIND:NUMBER:ACTION:
  *   KIND     write, sync, name (link, rename), read, or change (the first three together)
  *   NUMBER   the call at which it begins, from 1; 0: never
- *   ACTION   an errno: this call and all later ones of the kind fail with it (a full disk stays
- *            full); or s and a signal number: the signal is raised before this call, once
+ *   ACTION   an errno: this call fails with it, and all later writes and syncs too (a full disk
+ *            stays full, but names can still be changed and removed); or s and a signal number:
+ *            the signal is raised before this call, once
  * Each counted call appends one byte to the file REED_FAULT_LOG, so its size is their number. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -57,7 +58,9 @@ static int fault_for(const char *kind)
     }
     long call = atomic_fetch_add(&calls, 1) + 1;
     if (number == 0 || call < number) return 0;
-    if (action[0] != 's') return atoi(action);
+    if (action[0] != 's') {
+        return call == number || strcmp(kind, "name") != 0 ? atoi(action) : 0;
+    }
     if (call == number) raise(atoi(action + 1));
     return 0;
 }
