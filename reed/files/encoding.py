@@ -107,13 +107,13 @@ def encode(
         paths=tuple(paths), stored_size=geometry.shard_count * layout.file_size)
 
 
-def encode_rows(code, blocks: _core.BlockGeometry, views: BatchViews, row_count: int,
-                crcs: numpy.ndarray) -> None:
-    """Computes the parity of the first rows of a batch, and the CRC32C of every payload into
-    `crcs` (shards, rows)."""
+def encode_rows(code, views: BatchViews, row_count: int, crcs: numpy.ndarray) -> None:
+    """Computes the parity of the first rows of a batch, and in the same pass the CRC32C of every
+    payload into `crcs` (shards, rows)."""
     for row in range(row_count):
-        code.encode(views.data_rows[row], out=views.parity_rows[row])
-    blocks.payload_crcs(views.records[:, :row_count], views.payload_size, crcs)
+        _, checksums = code.encode_crc32c(views.data_rows[row], views.payload_size,
+                                          out=views.parity_rows[row])
+        crcs[:, row] = checksums[:, 0]
 
 
 class _Encoder:
@@ -183,7 +183,7 @@ class _Encoder:
                last_row_data_size: int) -> None:
         """Encodes, seals and writes the first rows of a batch."""
         crcs = batch.crcs[:, :row_count]
-        encode_rows(self._code, self.blocks, views, row_count, crcs)
+        encode_rows(self._code, views, row_count, crcs)
         self.blocks.seal_records(views.records[:, :row_count], crcs, self._shard_indices,
                                  first_row, last_row_data_size)
 
