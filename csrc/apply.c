@@ -238,18 +238,19 @@ static void apply_fused_slice(const struct fused *fused, const uint8_t *const *s
 
 enum reed_status reed_plan_apply_crc32c(const struct reed_plan *plan,
                                         const uint8_t *const *sources, uint8_t *const *targets,
-                                        size_t size, size_t block_size, uint32_t *source_crc32c,
-                                        uint32_t *target_crc32c, void *scratch)
+                                        size_t begin, size_t end, size_t block_size,
+                                        uint32_t *source_crc32c, uint32_t *target_crc32c,
+                                        size_t checksum_stride, void *scratch)
 {
     if (plan == NULL || plan->accumulates || block_size == 0 || scratch == NULL ||
-        !is_range_valid(plan, sources, targets, 0, size) ||
+        !is_range_valid(plan, sources, targets, begin, end) ||
+        (end - begin) / block_size + ((end - begin) % block_size > 0) > checksum_stride ||
         (source_crc32c == NULL && plan->source_count > 0) ||
         (target_crc32c == NULL && plan->target_count > 0)) {
         return REED_INVALID_PARAMETER;
     }
     size_t slice_size = fused_slice_size(plan);
     size_t shard_count = (size_t)plan->source_count + plan->target_count;
-    size_t block_count = size / block_size + (size % block_size > 0);
     uintptr_t misalignment = (uintptr_t)scratch % KERNEL_VECTOR_SIZE_MAX;
     uint8_t *memory =
         (uint8_t *)scratch + (misalignment ? KERNEL_VECTOR_SIZE_MAX - misalignment : 0);
@@ -258,17 +259,21 @@ enum reed_status reed_plan_apply_crc32c(const struct reed_plan *plan,
     struct fused fused = {.plan = plan, .computed = (uint8_t **)(void *)memory};
     fused.slice_sources = (const uint8_t **)(void *)(fused.computed + plan->target_count);
     fused.scratch = fused.slice_sources + plan->source_count;
-    fused.is_streaming = shard_count > 0 && size >= STREAM_BYTES_MIN / shard_count;
+    fused.is_streaming = shard_count > 0 && end - begin >= STREAM_BYTES_MIN / shard_count;
     for (size_t t = 0; t < plan->target_count; t++) fused.computed[t] = slices + t * slice_size;
 
-    for (size_t i = 0; i < plan->source_count * block_count; i++) source_crc32c[i] = 0;
-    for (size_t i = 0; i < plan->target_count * block_count; i++) target_crc32c[i] = 0;
-    for (size_t block = 0; block < block_count; block++) {
-        size_t begin = block * block_size, end = begin + size_min(block_size, size - begin);
-        while (begin < end) {
-            size_t stop = begin + size_min(slice_size, end - begin);
+    for (size_t block = 0; begin < end; block++) {
+        size_t block_end = begin + size_min(block_size, end - begin);
+        for (size_t s = 0; s < plan->source_count; s++) {
+            source_crc32c[s * checksum_stride + block] = 0;
+        }
+        for (size_t t = 0; t < plan->target_count; t++) {
+            target_crc32c[t * checksum_stride + block] = 0;
+        }
+        while (begin < block_end) {
+            size_t stop = begin + size_min(slice_size, block_end - begin);
             apply_fused_slice(&fused, sources, targets, begin, stop, source_crc32c + block,
-                              target_crc32c + block, block_count);
+                              target_crc32c + block, checksum_stride);
             begin = stop;
         }
     }

@@ -21,7 +21,7 @@ from reed.creed cimport (
     reed_plan, reed_status,
 )
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy
 
@@ -281,13 +281,22 @@ cdef class _Columns:
     cdef const uint8_t *const *sources
     cdef uint8_t *const *targets
     cdef size_t begin, end
+    cdef size_t block_size             # 0: no checksums
+    cdef uint32_t *source_crc32c
+    cdef uint32_t *target_crc32c
+    cdef size_t checksum_stride
     cdef void *scratch
     cdef reed_status status
 
     def __call__(self):
         with nogil:
-            self.status = creed.reed_plan_apply(self.plan, self.sources, self.targets, self.begin,
-                                                self.end, self.scratch)
+            if self.block_size == 0:
+                self.status = creed.reed_plan_apply(
+                    self.plan, self.sources, self.targets, self.begin, self.end, self.scratch)
+            else:
+                self.status = creed.reed_plan_apply_crc32c(
+                    self.plan, self.sources, self.targets, self.begin, self.end, self.block_size,
+                    self.source_crc32c, self.target_crc32c, self.checksum_stride, self.scratch)
 
 
 cdef dict _pools = {}
@@ -341,43 +350,68 @@ cdef int apply_ranges(const reed_plan *plan, const uint8_t *const *sources,
         task.begin, task.end = begin, min(begin + step, size)
         task.scratch = scratch + len(tasks) * scratch_size if scratch != NULL else NULL
         tasks.append(task)
-    pool = _pool(threads)
-    futures = [pool.submit(task) for task in tasks[1:]]
+    return run_tasks(tasks, threads)
+
+
+cdef int run_tasks(list tasks, int threads) except -1:
+    """The first task runs on the caller's thread. Tasks use the caller's memory, so this waits for
+    all of them whatever happens: an interrupt is raised when the last one has ended."""
+    cdef _Columns task
+    futures = [_pool(threads).submit(task) for task in tasks[1:]]
     tasks[0]()
-    for future in futures:
-        future.result()
+    interrupt = None
+    while not all([future.done() for future in futures]):
+        try:
+            wait(futures)
+        except BaseException as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
     for task in tasks:
         _check(task.status, "apply")
     return 0
 
 
 cdef object apply_plan_crc32c(const reed_plan *plan, Rows *sources, Rows *targets,
-                              Py_ssize_t block_size):
-    """Apply, and return the (sources + targets, blocks) array of checksums."""
-    cdef Py_ssize_t block_count
-    cdef reed_status status
+                              Py_ssize_t block_size, int threads):
+    """Apply, and return the (sources + targets, blocks) array of checksums. Threads share the
+    columns by whole blocks."""
+    cdef Py_ssize_t size = sources.size, block_count, step, block
+    cdef size_t scratch_size = creed.reed_plan_apply_crc32c_scratch_size(plan)
     cdef uint32_t[:, ::1] view
     cdef uint32_t *source_crc32c
-    cdef uint32_t *target_crc32c
-    cdef void *scratch
+    cdef uint8_t *scratch
+    cdef _Columns task
     if block_size < 1:
         raise errors.InvalidParameter(f"block_size must be at least 1, not {block_size}")
-    block_count = (sources.size + block_size - 1) // block_size
+    if threads < 1:
+        raise errors.InvalidParameter(f"threads must be at least 1, not {threads}")
+    block_count = size // block_size + (size % block_size > 0)
     checksums = empty((sources.count + targets.count, block_count), uint32)
     if checksums.size == 0:
         return checksums
     view = checksums
     source_crc32c = &view[0, 0]
-    target_crc32c = source_crc32c + <Py_ssize_t>sources.count * block_count
-    scratch = PyMem_RawMalloc(creed.reed_plan_apply_crc32c_scratch_size(plan))
+    step = (block_count + threads - 1) // threads
+    scratch = <uint8_t *>PyMem_RawMalloc(threads * scratch_size)
     if scratch == NULL:
         raise MemoryError
-    with nogil:
-        status = creed.reed_plan_apply_crc32c(
-            plan, <const uint8_t *const *>sources.pointers, targets.pointers, sources.size,
-            block_size, source_crc32c, target_crc32c, scratch)
-    PyMem_RawFree(scratch)
-    _check(status, "apply")
+    tasks = []
+    try:
+        for block in range(0, block_count, step):
+            task = _Columns()
+            task.plan = plan
+            task.sources = <const uint8_t *const *>sources.pointers
+            task.targets = targets.pointers
+            task.begin, task.end = block * block_size, min((block + step) * block_size, size)
+            task.block_size, task.checksum_stride = block_size, block_count
+            task.source_crc32c = source_crc32c + block
+            task.target_crc32c = task.source_crc32c + <Py_ssize_t>sources.count * block_count
+            task.scratch = scratch + len(tasks) * scratch_size
+            tasks.append(task)
+        run_tasks(tasks, threads)
+    finally:
+        PyMem_RawFree(scratch)
     return checksums
 
 
@@ -680,19 +714,19 @@ cdef class Code:
             rows_release(&targets)
         return result
 
-    def encode_crc32c(self, data, Py_ssize_t block_size=65536, out=None):
+    def encode_crc32c(self, data, Py_ssize_t block_size=65536, out=None, int threads=1):
         """Compute the parity shards and the CRC32C of every block of all shards, in one pass over
         memory: about as fast as `encode` alone.
 
         :param data: a (data_shards, n) uint8 array or data_shards buffers of n bytes.
         :param block_size: bytes of a block; the last block of a shard may be shorter.
         :param out: where to write the parity, as for `encode`.
+        :param threads: over how many threads to split the blocks.
         :return: (parity, checksums); checksums is a (data_shards + parity_shards,
             ceil(n / block_size)) uint32 array.
         :raises: as `encode`.
         """
         cdef Rows sources, targets
-        cdef Py_ssize_t block_count
         if self.encode_plan is None:
             raise errors.NotMDS(
                 f"{self.generator} {self.data_shards}+{self.parity_shards} would lose data; "
@@ -708,14 +742,15 @@ cdef class Code:
                 targets.size = sources.size
                 rows_take(&targets, out, self.parity_shards, True, "out")
                 refuse_overlap(&sources, &targets, 0, targets.size)
-            checksums = apply_plan_crc32c(self.encode_plan.plan, &sources, &targets, block_size)
+            checksums = apply_plan_crc32c(self.encode_plan.plan, &sources, &targets, block_size,
+                                          threads)
         finally:
             rows_release(&sources)
             rows_release(&targets)
         return out, checksums
 
     def reconstruct_crc32c(self, shards, checksums, Py_ssize_t block_size=65536, wanted=None,
-                           out=None):
+                           out=None, int threads=1):
         """Compute shards from others whose checksums are verified in the same pass.
 
         :param shards: mapping shard index -> buffer of n bytes; the data_shards lowest given
@@ -724,6 +759,7 @@ cdef class Code:
             `encode_crc32c` gives them; at least for the shards that are used.
         :param block_size: bytes of a block.
         :param wanted, out: as for `reconstruct`.
+        :param threads: over how many threads to split the blocks.
         :return: (fixed, fixed_checksums), each a mapping wanted index -> array.
         :raises CorruptShard: a block of a used shard does not match (shard_index, block); the
             outputs have been filled with zeros.
@@ -742,7 +778,7 @@ cdef class Code:
         try:
             self.take_sources(&sources, plan.plan, given)
             result = self.take_wanted(&sources, &targets, plan.plan, given, out)
-            found = apply_plan_crc32c(plan.plan, &sources, &targets, block_size)
+            found = apply_plan_crc32c(plan.plan, &sources, &targets, block_size, threads)
             for s in range(sources.count):
                 index = creed.reed_plan_source(plan.plan, s)
                 if index not in checksums:

@@ -95,8 +95,8 @@ cdef extern from "reed.h" nogil:
     size_t reed_plan_apply_crc32c_scratch_size(const reed_plan *plan)
     reed_status reed_plan_apply_crc32c(
         const reed_plan *plan, const uint8_t *const *sources, uint8_t *const *targets,
-        size_t size, size_t block_size, uint32_t *source_crc32c, uint32_t *target_crc32c,
-        void *scratch)
+        size_t begin, size_t end, size_t block_size, uint32_t *source_crc32c,
+        uint32_t *target_crc32c, size_t checksum_stride, void *scratch)
 
     reed_status reed_locate(
         const reed_code *code, const uint32_t *indices, size_t given_count,

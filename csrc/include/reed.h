@@ -257,17 +257,21 @@ reed_plan_compare(const struct reed_plan *plan, const uint8_t *const *sources,
                   const uint8_t *const *targets, size_t begin, size_t end, void *scratch,
                   size_t *column);
 
-/* Computes columns [0, size) of every target, and the CRC32C of every block of every source and
- * target, in one pass over memory. With block_count = ceil(size / block_size), source_crc32c has
- * source_count x block_count entries (position, then block) and target_crc32c likewise; the last
- * block may be shorter. Encoding: checksums of all shards for the price of the product. Decoding:
- * compare the sources' checksums with the recorded ones and discard the targets where one differs.
- * An update plan is refused. Errors: INVALID_PARAMETER (NULL arrays, NULL scratch, block_size 0). */
+/* Computes columns [begin, end) of every target, and the CRC32C of every block of every source and
+ * target, in one pass over memory. Blocks of block_size columns are counted from `begin`; the last
+ * may be shorter. The checksum of block b of the source (target) at position p is stored at
+ * source_crc32c (target_crc32c) [p * checksum_stride + b]; checksum_stride is at least the number
+ * of blocks, so that threads which share a stripe by whole blocks can share the arrays.
+ * Encoding: checksums of all shards for the price of the product. Decoding: compare the sources'
+ * checksums with the recorded ones, and discard the targets where one differs.
+ * Errors: INVALID_PARAMETER (begin > end, block_size 0, a stride that is too small, NULL arrays or
+ * scratch, an update plan). */
 REED_API size_t reed_plan_apply_crc32c_scratch_size(const struct reed_plan *plan);
 REED_API REED_MUST_CHECK enum reed_status
 reed_plan_apply_crc32c(const struct reed_plan *plan, const uint8_t *const *sources,
-                       uint8_t *const *targets, size_t size, size_t block_size,
-                       uint32_t *source_crc32c, uint32_t *target_crc32c, void *scratch);
+                       uint8_t *const *targets, size_t begin, size_t end, size_t block_size,
+                       uint32_t *source_crc32c, uint32_t *target_crc32c, size_t checksum_stride,
+                       void *scratch);
 
 /* ------------------------------------------------------------------------------------------
  * Locating wrong shards without checksums
