@@ -53,11 +53,16 @@ class FaultyMedium:
         status = os.stat(path)
         self.unreadable.setdefault((status.st_dev, status.st_ino), []).append((begin, end))
 
+    def ranges_of(self, path: Path) -> list[tuple[int, int]]:
+        """The unreadable ranges of a file."""
+        if not path.exists():
+            return []
+        status = os.stat(path)
+        return self.unreadable.get((status.st_dev, status.st_ino), [])
+
     def is_readable(self, path: Path, begin: int, end: int) -> bool:
         """Whether a read of these bytes succeeds."""
-        status = os.stat(path)
-        return not any(first < end and begin < last for first, last in
-                       self.unreadable.get((status.st_dev, status.st_ino), ()))
+        return not any(first < end and begin < last for first, last in self.ranges_of(path))
 
     def preadv(self, descriptor, buffers, offset):
         size = sum(map(len, buffers))
@@ -116,7 +121,9 @@ class Trial:
     paths: list[Path] = field(default_factory=list)
     others: dict[Path, bytes] = field(default_factory=dict)  # files that are not of the stripe
     log: list[str] = field(default_factory=list)
-    has_forgery: bool = False  # wrong content under a right checksum
+    # (shard index, row) of every block somewhere with wrong content under a right checksum.
+    forged: set[tuple[int, int]] = field(default_factory=set)
+    has_forgery: bool = False  # one of them stands unopposed by the right block
     needs_choice: bool = False  # shards of a second object are among the files
 
     @property
@@ -341,7 +348,8 @@ def _unreadable(trial, path, rng, faults):
 
 
 def _forge(trial, path, rng, faults):
-    """Silent corruption from before the checksum: wrong payload, right CRC32C."""
+    """Silent corruption from before the checksum: wrong payload, right CRC32C; in the file itself
+    or in a copy beside it."""
     content = bytearray(path.read_bytes())
     for shard_index, original in enumerate(trial.pristine):
         if content == original and trial.layout["row_count"]:
@@ -350,8 +358,10 @@ def _forge(trial, path, rng, faults):
             fields = _core.block_parse(memoryview(original)[begin:end])
             content[begin + BLOCK_HEADER + rng.randrange(fields["payload_size"])] ^= 0x55
             seal(trial, content, shard_index, row, fields["payload_size"])
+            trial.forged.add((shard_index, row))
+            if rng.random() < 0.5:
+                path = rng.choice(trial.folders) / rng.choice(["a forged copy.reed", "zz.reed"])
             path.write_bytes(content)
-            trial.has_forgery = True
             return
 
 
@@ -381,7 +391,7 @@ def damage(trial: Trial, faults: FaultyMedium, *, with_faults: bool = True) -> N
         existing = [path for path in trial.all_files() if path.is_file()]
         if not existing:
             break
-        kind = _forge if rng.random() < 0.04 else rng.choice(kinds)
+        kind = _forge if rng.random() < 0.06 else rng.choice(kinds)
         path = rng.choice(existing)
         kind(trial, path, rng, faults)
         trial.log.append(f"{kind.__name__[1:]} {path.parent.name}/{path.name}")
@@ -444,6 +454,8 @@ def _ask(trial: Trial, faults: FaultyMedium, rng: random.Random) -> str:
     faults.stops_short = rng.random() < 0.3
     before = _snapshot(trial)
     blocks = trial.blocks_in_place(faults)
+    trial.has_forgery = bool(trial.forged - blocks)
+    blocks -= trial.forged  # of two that contradict each other, neither counts
     data_shards = trial.code.data_shards
     must = (trial.fewest_in_place(blocks) >= data_shards and trial.has_size_evidence(faults)
             and not trial.has_forgery)
@@ -568,6 +580,10 @@ def _ask_full_disk(trial: Trial, paths, faults: FaultyMedium, rng: random.Random
 
 
 def _ask_repair(trial: Trial, paths, faults: FaultyMedium, before, blocks, status) -> str:
+    # Of files of another size not every byte belongs to anything.
+    unreadable = [path for path, content in before.items()
+                  if len(content) == trial.layout["file_size"]
+                  and any(begin < len(content) for begin, _ in faults.ranges_of(path))]
     try:
         report = files.repair(paths, **trial.options())
     except NAMED_ERRORS as error:
@@ -581,6 +597,8 @@ def _ask_repair(trial: Trial, paths, faults: FaultyMedium, before, blocks, statu
         _require(blocks <= trial.blocks_in_place(faults), "repair lost a good block")
     written = {Path(action.path).resolve() for action in report.actions
                if action.kind != "left"}
+    for path in unreadable:
+        _require(after.get(path) == before[path], f"repair touched the unreadable {path.name}")
     moved = {Path(action.path) for action in report.actions if action.set_aside}
     for path, content in before.items():
         if path.resolve() not in written:
