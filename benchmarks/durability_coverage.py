@@ -52,7 +52,7 @@ class System:
     name: str
     scheme: Scheme
     fleet: Fleet
-    split_paths: int = 40_000
+    split_paths: int = 20_000
 
 
 SYSTEMS = (
@@ -65,12 +65,12 @@ SYSTEMS = (
     System("6+3, bursts", ReedSolomon(6, 3),
            _fleet(0.1, 72, bursts=(Burst("power", 0.5, 0.02),))),
     System("LRC(6,2,2)", LocalReconstruction(6, 2, 2), _fleet(0.1, 72)),
-    System("10+4, joint", ReedSolomon(10, 4), _fleet(0.1, 72, mode="joint")),
-    System("17+3", ReedSolomon(17, 3), _fleet(0.02, 24), 100_000),
-    System("10+6", ReedSolomon(10, 6), _fleet(0.1, 72)),
-    System("10+8", ReedSolomon(10, 8), _fleet(0.1, 72)),
-    System("10+11", ReedSolomon(10, 11), _fleet(0.1, 72)),
-    System("12+14", ReedSolomon(12, 14), _fleet(0.1, 72), 60_000),
+    System("10+4, joint", ReedSolomon(10, 4), _fleet(0.1, 72, mode="joint"), 20_000),
+    System("17+3", ReedSolomon(17, 3), _fleet(0.02, 24)),
+    System("10+6", ReedSolomon(10, 6), _fleet(0.1, 72), 10_000),
+    System("10+8", ReedSolomon(10, 8), _fleet(0.1, 72), 10_000),
+    System("10+11", ReedSolomon(10, 11), _fleet(0.1, 72), 10_000),
+    System("12+12", ReedSolomon(12, 12), _fleet(0.1, 72), 10_000),
 )
 
 

@@ -7,8 +7,8 @@ every active path to its next event, in one of two ways:
 plain   The true dynamics. Hazards that change with age are uniformised: events come from a Poisson
         clock at a bound of the hazard and are thinned.
 biased  Failure biasing. With probability ρ the next event is a failure of some kind, before the
-        next repair could complete; kinds are drawn half evenly (balanced, Shahabuddin 1994) and
-        half by their rates. The path's weight takes the exact likelihood ratio, with integrated
+        next repair could complete; kinds are drawn partly evenly (balanced, Shahabuddin 1994),
+        partly by their rates. The path's weight takes the exact likelihood ratio, with integrated
         hazards for ageing disks (the limit of uniformisation with an infinitely fast clock, as in
         Nakayama & Shahabuddin 2004). Weights are never clipped.
 
@@ -32,6 +32,9 @@ from .result import HOURS_PER_YEAR
 from .schemes import Scheme
 
 GOOD, MISSING, LATENT, BURIED, WRONG, BURIED_WRONG = range(6)
+# What can happen besides damage. TIMED: a due time or the horizon has come.
+REPAIR, SCRUB_LATENT, SCRUB_WRONG, MIGRATE, TIMED = range(5)
+NOTHING = -1
 NEVER = np.inf
 TABLE_LIMIT = 1 << 22
 # now + (due − now) may miss due by a rounding; events of real models are further apart.
@@ -66,10 +69,13 @@ class Paths:
         return self.now.size
 
     def take(self, which: np.ndarray) -> Paths:
+        if which.dtype == bool:
+            which = np.flatnonzero(which)
         return Paths(
-            self.condition[:, which],
-            None if self.born is None else self.born[:, which],
-            None if self.due is None else self.due[:, which],
+            # np.take keeps rows contiguous, which plain indexing does not.
+            np.take(self.condition, which, axis=1),
+            None if self.born is None else np.take(self.born, which, axis=1),
+            None if self.due is None else np.take(self.due, which, axis=1),
             self.now[which], self.horizon[which], self.log_weight[which], self.number[which],
         )
 
@@ -87,10 +93,10 @@ class Losses:
 class Engine:
     """The model of one unit (a stripe or a disk set) for the event loop."""
 
-    def __init__(self, scheme: Scheme, faults: StripeFaults, bias: float = 0.5):
+    def __init__(self, scheme: Scheme, faults: StripeFaults):
         self.scheme = scheme
         self.faults = faults
-        self.bias = bias
+        self.top_bias = 1.0 - 0.5 / (1.0 + scheme.parity_shards)
         self.shards = scheme.shards
         lifetime = faults.lifetime
         self.ageing = lifetime is not None and not isinstance(lifetime, Exponential)
@@ -108,6 +114,8 @@ class Engine:
             condition for condition in (LATENT, BURIED, WRONG, BURIED_WRONG)
             if self._can_be(condition)
         ]
+        self.mending_events = self._mending_events()
+        self.event_of_choice = np.array([*self.mending_events, NOTHING])
         self.misled_table = self._misled()
         self.class_rows = [np.array(members, dtype=np.intp) for members in scheme.classes]
         self.radix: list[int] = []
@@ -180,8 +188,8 @@ class Engine:
     def _index(self, bad: np.ndarray) -> np.ndarray:
         """(shards, paths) flags → mixed-radix index of their counts per class."""
         if len(self.class_rows) == 1:
-            return bad.sum(axis=0)
-        return sum(step * bad[rows].sum(axis=0)
+            return _set(bad)
+        return sum(step * _set(bad[rows]).astype(np.intp)
                    for step, rows in zip(self.radix, self.class_rows, strict=True))
 
     def _decoding(self) -> np.ndarray:
@@ -210,8 +218,8 @@ class Engine:
 
     def _key(self, kind: np.ndarray | int, condition: np.ndarray) -> np.ndarray:
         base = self.shards + 1
-        missing = (condition == MISSING).sum(axis=0)
-        hidden = (condition > MISSING).sum(axis=0)
+        missing = _set(condition == MISSING).astype(np.intp)
+        hidden = _set(condition > MISSING).astype(np.intp)
         return (kind * base + missing) * base + hidden
 
     # -- paths ---------------------------------------------------------------------------------
@@ -234,24 +242,24 @@ class Engine:
         bad = condition != GOOD
         if not self.faults.hidden_adds:
             missing = condition == MISSING
-            index = missing.sum(axis=0) + (bad & ~missing).any(axis=0)
-            return ~self.decodes[np.minimum(index, self.shards)]
+            index = _set(missing) + (bad & ~missing).any(axis=0)
+            return ~self.decodes[index]
         return ~self.decodes[self._index(bad)]
 
     def damage_rates(self, paths: Paths, counts: dict[int, np.ndarray],
-                     at: np.ndarray | None = None) -> np.ndarray:
+                     at: np.ndarray | None = None, out: np.ndarray | None = None) -> np.ndarray:
         """(kinds, paths) rates per hour; ageing disks by their hazard at time `at`."""
         present = self.shards - counts[MISSING]
-        rates = np.empty((len(self.kinds), len(paths)))
+        rates = np.empty((len(self.kinds), len(paths))) if out is None else out
         for row, (kind, rate) in enumerate(zip(self.kinds, self.kind_rates, strict=True)):
             if kind.code == "failure":
                 if self.ageing:
                     hazard = self.lifetime.hazard((paths.now if at is None else at) - paths.born)
                     rates[row] = np.where(paths.condition != MISSING, hazard, 0.0).sum(axis=0)
                 else:
-                    rates[row] = present * rate
+                    np.multiply(present, rate, out=rates[row])
             elif kind.code == "hidden":
-                rates[row] = counts[GOOD] * rate
+                np.multiply(counts[GOOD], rate, out=rates[row])
             elif kind.code == "burst":
                 rates[row] = rate[present]
             else:
@@ -263,28 +271,39 @@ class Engine:
 
     def count(self, condition: np.ndarray) -> dict[int, np.ndarray]:
         """Shards per condition, each (paths,)."""
-        nothing = np.zeros(condition.shape[1], dtype=np.intp)
+        nothing = np.zeros(condition.shape[1], dtype=np.uint8)
         counts = dict.fromkeys(range(6), nothing)
-        counts[MISSING] = (condition == MISSING).sum(axis=0)
+        bad = counts[MISSING] = _set(condition == MISSING)
         for hidden in self.hidden_conditions:
-            counts[hidden] = (condition == hidden).sum(axis=0)
-        counts[GOOD] = self.shards - sum(counts[c] for c in range(1, 6))
+            counts[hidden] = _set(condition == hidden)
+            bad = bad + counts[hidden]
+        counts[GOOD] = (self.shards - bad).astype(np.uint8)
         return counts
 
-    def _mending(self, counts: dict[int, np.ndarray]) -> np.ndarray:
-        """(4, paths) rates of memoryless repairs, scrubs of latent, of wrong, and migrations that
-        leave everything good."""
+    def _mending_events(self) -> list[int]:
+        """The memoryless ways to mend that this model has (numbers as in `_mend`)."""
         faults = self.faults
-        rates = np.zeros((4, counts[GOOD].size))
-        if self.repair_clock is None:
-            rates[0] = self.repair_rates[counts[MISSING]]
-        if self.scrub_clock is None and faults.scrub_rate:
-            rates[1] = counts[LATENT] * (faults.scrub_rate / HOURS_PER_YEAR)
-            if faults.checksums:
-                rates[2] = counts[WRONG] * (faults.scrub_rate / HOURS_PER_YEAR)
-        if faults.migrations:
-            rates[3] = faults.migrations / HOURS_PER_YEAR * (
-                1.0 - faults.skip_verification * self._misled_now(counts))
+        scrubbed = self.scrub_clock is None and faults.scrub_rate > 0.0
+        present = {
+            REPAIR: self.repair_clock is None,
+            SCRUB_LATENT: scrubbed and LATENT in self.hidden_conditions,
+            SCRUB_WRONG: scrubbed and faults.checksums and WRONG in self.hidden_conditions,
+            MIGRATE: faults.migrations > 0.0,
+        }
+        return [event for event, is_present in present.items() if is_present]
+
+    def _fill_mending(self, rates: np.ndarray, counts: dict[int, np.ndarray]) -> np.ndarray:
+        """Rates per hour of `self.mending_events`, into the rows of `rates`."""
+        faults = self.faults
+        for row, event in zip(rates, self.mending_events, strict=True):
+            if event == REPAIR:
+                np.take(self.repair_rates, counts[MISSING], out=row)
+            elif event == MIGRATE:
+                row[:] = faults.migrations / HOURS_PER_YEAR * (
+                    1.0 - faults.skip_verification * self._misled_now(counts))
+            else:
+                found = counts[LATENT if event == SCRUB_LATENT else WRONG]
+                np.multiply(found, faults.scrub_rate / HOURS_PER_YEAR, out=row)
         return rates
 
     # -- one step ------------------------------------------------------------------------------
@@ -304,21 +323,25 @@ class Engine:
             self._strike(paths, others, kind[others], random)
         else:
             self._strike(paths, everyone, kind, random)
-        return self._bury(paths, everyone, kind)
+        gone = self._lost_among(paths, everyone)
+        losses = self._losses(paths, gone, kind)
+        on = np.ones(len(paths), dtype=bool)
+        on[gone] = False
+        return paths.take(on), losses
 
     def _proposal(self, rates: np.ndarray) -> np.ndarray:
-        """Half balanced over the kinds that can happen, half by their rates."""
+        """A quarter balanced over the kinds that can happen, the rest by their rates."""
         possible = rates > 0.0
         total = rates.sum(axis=0)
         safe = np.where(total > 0.0, total, 1.0)
-        return 0.5 * possible / np.maximum(possible.sum(axis=0), 1) + 0.5 * rates / safe
+        return 0.25 * possible / np.maximum(possible.sum(axis=0), 1) + 0.75 * rates / safe
 
     def _weigh_slot(self, paths: Paths, which: np.ndarray, rates: np.ndarray,
                     random: np.random.Generator) -> None:
         """A disk, evenly drawn among those present, fails now; the weight, which holds the total
         hazard in `rates`, is corrected to this disk's own."""
-        slot = _nth(paths.condition[:, which] != MISSING, random)
-        present = (paths.condition[:, which] != MISSING).sum(axis=0)
+        slot = _nth(np.take(paths.condition, which, axis=1) != MISSING, random)
+        present = _set(paths.condition[:, which] != MISSING)
         hazard = self.lifetime.hazard(paths.now[which] - paths.born[slot, which])
         with np.errstate(divide="ignore"):  # a disk that cannot fail yet: weight zero
             paths.log_weight[which] += np.log(hazard * present / rates[0, which])
@@ -329,38 +352,40 @@ class Engine:
         """Every path's next event. Returns the paths that go on (neither lost nor at their
         horizon) and what was lost."""
         counts = self.count(paths.condition)
-        mending = self._mending(counts)
         limit = paths.horizon - paths.now
         if paths.due is not None:
             limit = np.minimum(limit, paths.due.min(axis=0) - paths.now)
-        if biased:
-            kind, event = self._biased(paths, counts, mending, limit, random)
-        else:
-            kind, event = self._plain(paths, counts, mending, limit, random)
+        move = self._biased if biased else self._plain
+        kind, event = move(paths, counts, limit, random)
         unread = self._mend(paths, event, random, biased)
-        on, lost = self._bury(paths, np.flatnonzero(kind >= 0), kind)
-        keep = on.now < on.horizon
+        gone = self._lost_among(paths, np.flatnonzero(kind >= 0))
+        lost = self._losses(paths, gone, kind)
+        keep = paths.now < paths.horizon
+        keep[gone] = False
         if unread is not None and unread.number.size:
             lost = Losses(np.concatenate([lost.number, unread.number]),
                           np.concatenate([lost.log_weight, unread.log_weight]),
                           np.concatenate([lost.key, unread.key]))
             if not biased:  # biased paths go on with the weight of what was read
-                keep &= ~np.isin(on.number, unread.number)
-        return (on if keep.all() else on.take(keep)), lost
+                keep &= ~np.isin(paths.number, unread.number)
+        return (paths if keep.all() else paths.take(keep)), lost
 
-    def _plain(self, paths, counts, mending, limit, random):
+    def _plain(self, paths, counts, limit, random):
+        kinds = len(self.kinds)
+        rates = np.empty((kinds + len(self.mending_events), len(paths)))
         # A hazard that grows with age is largest at the horizon: the uniformisation bound.
-        damage = self.damage_rates(paths, counts, paths.horizon if self.ageing else None)
-        rates = np.vstack([damage, mending])
+        self.damage_rates(paths, counts, paths.horizon if self.ageing else None, rates[:kinds])
+        self._fill_mending(rates[kinds:], counts)
         total = rates.sum(axis=0)
         with np.errstate(divide="ignore"):
             wait = random.standard_exponential(len(paths)) / total
         happens = wait < limit
         paths.now += np.where(happens, wait, limit)
-        choice = _choose(rates / np.where(total > 0.0, total, 1.0), random)
-        kinds = len(self.kinds)
+        choice = _choose(rates, random)
         kind = np.where(happens & (choice < kinds), choice, -1)
-        event = np.where(happens, np.where(choice >= kinds, choice - kinds, -1), 4)
+        # Index −1 of the table is NOTHING, so damage maps there.
+        event = self.event_of_choice[np.maximum(choice - kinds, -1)]
+        event[~happens] = TIMED
         if self.ageing:
             failing = np.flatnonzero(kind == 0)
             self._thin(paths, failing, random)
@@ -382,14 +407,18 @@ class Engine:
         accepted = random.random(which.size) * bound[slot, np.arange(which.size)] < hazard
         self._lose_shard(paths, which[accepted], slot[accepted], random)
 
-    def _biased(self, paths, counts, mending, limit, random):
+    def _biased(self, paths, counts, limit, random):
         damage = self.damage_rates(paths, counts)
+        mending = self._fill_mending(np.empty((len(self.mending_events), len(paths))), counts)
         damage_total = damage.sum(axis=0)
         mend_total = mending.sum(axis=0)
-        natural = damage_total / np.where(damage_total + mend_total > 0.0,
-                                          damage_total + mend_total, 1.0)
-        # Where damage is the likelier event anyway, biasing must not hold it back.
-        rho = np.where(damage_total > 0.0, np.clip(natural, self.bias, 0.99), 0.0)
+        # The share of damage among the next events without biasing, roughly.
+        natural = damage_total / (damage_total + mend_total + 1.0 / np.maximum(limit, 1e-9))
+        # The straight way to a loss should be likely, so ρ grows with its length; but each repair
+        # costs a factor 1/(1 − ρ) in weight, which only pays while repairs are much the likelier
+        # event. Where damage is the likelier one anyway, biasing must not hold it back.
+        rho = np.clip(1.0 - 4.0 * natural, 0.5, self.top_bias)
+        rho = np.where(damage_total > 0.0, np.clip(natural, rho, 0.99), 0.0)
         fails = random.random(len(paths)) < rho
         # Waiting time as if only mending went on: for a failure, given that it comes before the
         # limit; else cut at the limit.
@@ -428,8 +457,10 @@ class Engine:
             which = which[chosen != 0]
             chosen = kind[which]
         self._strike(paths, which, chosen, random)
-        mend_choice = _choose(mending / safe_total, random)
-        event = np.where(fails, -1, np.where(reached, 4, mend_choice))
+        event = np.full(len(paths), TIMED)
+        if self.mending_events:
+            event = np.where(reached, TIMED, self.event_of_choice[_choose(mending, random)])
+        event[fails] = NOTHING
         return kind, event
 
     # -- damage --------------------------------------------------------------------------------
@@ -437,14 +468,15 @@ class Engine:
     def _strike(self, paths: Paths, which: np.ndarray, kind: np.ndarray,
                 random: np.random.Generator) -> None:
         """The chosen kind of damage to shards drawn evenly among those it can strike."""
-        for number in np.unique(kind):
+        for number, what in enumerate(self.kinds):
             hit = which[kind == number]
-            what = self.kinds[number]
+            if not hit.size:
+                continue
             if what.code == "failure":
-                slot = _nth(paths.condition[:, hit] != MISSING, random)
+                slot = _nth(np.take(paths.condition, hit, axis=1) != MISSING, random)
                 self._lose_shard(paths, hit, slot, random)
             elif what.code == "hidden":
-                slot = _nth(paths.condition[:, hit] == GOOD, random)
+                slot = _nth(np.take(paths.condition, hit, axis=1) == GOOD, random)
                 paths.condition[slot, hit] = what.condition
                 found = what.condition == LATENT or (
                     what.condition == WRONG and self.faults.checksums)
@@ -453,7 +485,7 @@ class Engine:
                         random, hit.size)
             elif what.code == "burst":
                 for _ in range(what.kills):
-                    slot = _nth(paths.condition[:, hit] != MISSING, random)
+                    slot = _nth(np.take(paths.condition, hit, axis=1) != MISSING, random)
                     self._lose_shard(paths, hit, slot, random)
             else:
                 # A wrong source copied over everything and the truth reclaimed: no shard is good.
@@ -481,26 +513,24 @@ class Engine:
             paths.due[slot, which] = due
         paths.condition[slot, which] = MISSING
 
-    def _bury(self, paths: Paths, which: np.ndarray, kind: np.ndarray) -> tuple[Paths, Losses]:
-        """Takes out the paths among `which` that are lost now."""
-        lost = np.zeros(len(paths), dtype=bool)
-        lost[which] = self.is_lost(paths.condition[:, which])
-        gone = np.flatnonzero(lost)
-        losses = Losses(paths.number[gone], paths.log_weight[gone],
-                        self._key(kind[gone], paths.condition[:, gone]))
-        return (paths.take(~lost) if gone.size else paths), losses
+    def _lost_among(self, paths: Paths, which: np.ndarray) -> np.ndarray:
+        """Those of the paths `which` that are lost now."""
+        return which[self.is_lost(np.take(paths.condition, which, axis=1))]
+
+    def _losses(self, paths: Paths, gone: np.ndarray, kind: np.ndarray) -> Losses:
+        return Losses(paths.number[gone], paths.log_weight[gone],
+                      self._key(kind[gone], np.take(paths.condition, gone, axis=1)))
 
     # -- mending -------------------------------------------------------------------------------
 
     def _mend(self, paths: Paths, event: np.ndarray, random: np.random.Generator, biased: bool
               ) -> Losses | None:
-        """event: 0 a repair, 1 and 2 a scrub of a latent and of a wrong shard, 3 a migration,
-        4 a due time or the horizon, −1 nothing."""
+        """event: per path, REPAIR … TIMED or NOTHING."""
         losses = None
-        repaired = np.flatnonzero(event == 0)
-        slots = _nth(paths.condition[:, repaired] == MISSING, random) if repaired.size else None
-        timed = np.flatnonzero(event == 4)
-        if paths.due is not None and timed.size:
+        repaired = np.flatnonzero(event == REPAIR)
+        slots = _nth(np.take(paths.condition, repaired, axis=1) == MISSING, random) if repaired.size else None
+        timed = np.flatnonzero(event == TIMED) if paths.due is not None else repaired[:0]
+        if timed.size:
             slot = paths.due[:, timed].argmin(axis=0)
             # A due time is only reached when it is now; else this is the horizon.
             reached = paths.due[slot, timed] <= paths.now[timed] + CLOCK_ROUNDING_HOURS
@@ -511,12 +541,14 @@ class Engine:
                 timed_slots = slot[missing]
                 slots = timed_slots if slots is None else np.concatenate([slots, timed_slots])
                 repaired = np.concatenate([repaired, timed[missing]])
-        for number, condition in ((1, LATENT), (2, WRONG)):
-            which = np.flatnonzero(event == number)
+        for scrub, condition in ((SCRUB_LATENT, LATENT), (SCRUB_WRONG, WRONG)):
+            if scrub not in self.mending_events:
+                continue
+            which = np.flatnonzero(event == scrub)
             if which.size:
-                self._found(paths, which, _nth(paths.condition[:, which] == condition, random),
+                self._found(paths, which, _nth(np.take(paths.condition, which, axis=1) == condition, random),
                             random)
-        moved = np.flatnonzero(event == 3)
+        moved = np.flatnonzero(event == MIGRATE)
         if moved.size:
             paths.condition[:, moved] = GOOD
             if paths.due is not None:
@@ -539,7 +571,7 @@ class Engine:
     def _repair(self, paths: Paths, which: np.ndarray, slot: np.ndarray,
                 random: np.random.Generator, biased: bool) -> Losses | None:
         losses = None
-        counts = self.count(paths.condition[:, which])
+        counts = self.count(np.take(paths.condition, which, axis=1))
         if self.faults.read_failure:
             lost = self.unreadable_table[self._index(paths.condition[:, which] != GOOD)]
             key = self._key(len(self.kinds), paths.condition[:, which])
@@ -570,16 +602,29 @@ class Engine:
 
 
 def _choose(chance: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """(rows, paths) probabilities → a row per path. Never a row of probability zero, as long as
-    there is one above zero."""
-    cumulative = np.cumsum(chance, axis=0)
-    point = random.random(chance.shape[1]) * cumulative[-1]
-    return np.minimum((cumulative <= point).sum(axis=0), chance.shape[0] - 1)
+    """(rows, paths) weights → a row per path, drawn in proportion."""
+    # A hair below the sum, so that rounding never picks a last row of weight zero.
+    point = random.random(chance.shape[1]) * chance.sum(axis=0) * (1.0 - 4e-16)
+    running = np.zeros(chance.shape[1])
+    row = np.zeros(chance.shape[1], dtype=np.intp)
+    for part in chance[:-1]:
+        running += part
+        row += running <= point
+    return row
 
 
 def _nth(mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A slot per path, evenly drawn among those where `mask` (shards, paths) is set."""
-    running = np.cumsum(mask, axis=0, dtype=np.int16)
-    total = running[-1]
-    place = (random.random(mask.shape[1]) * total).astype(np.int16)
-    return (running <= place).sum(axis=0)
+    """A slot per path, evenly drawn among those where `mask` (shards, paths) is set. Row by row in
+    bytes: a cumulative sum along the short axis is several times slower."""
+    place = (random.random(mask.shape[1]) * _set(mask)).astype(np.uint8)
+    running = np.zeros(mask.shape[1], dtype=np.uint8)
+    slot = np.zeros(mask.shape[1], dtype=np.uint8)
+    for row in mask.view(np.uint8):
+        running += row
+        slot += (running <= place).view(np.uint8)
+    return slot
+
+
+def _set(mask: np.ndarray) -> np.ndarray:
+    """How many shards are set per path, as bytes (a stripe has at most 256 shards, one good)."""
+    return np.add.reduce(mask.view(np.uint8), axis=0, dtype=np.uint8)

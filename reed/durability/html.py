@@ -286,18 +286,18 @@ def _budget_plot(verdict: Verdict) -> str:
     values = [line.orders_over_claim for line in lines]
     # Bars that are far below the claim are cut: how far is in the table.
     floor = -6.0
-    colours = ["#b3261e" if value > 0 else "#7d9bb8" for value in values]
     shown = [max(value, floor) for value in values]
-    axes.barh(range(len(lines)), [value - floor for value in shown], left=floor, color=colours,
-              height=0.62)
+    axes.barh(range(len(lines)), shown, height=0.6,
+              color=["#b3261e" if value > 0 else "#7d9bb8" for value in values])
     for place, (value, at) in enumerate(zip(values, shown, strict=True)):
         label = f"{value:+.1f}" if value > floor else "far below"
-        axes.text(at + 0.1, place, label, va="center", fontsize=9, color="#1c2430")
+        beside = {"x": at + 0.08, "ha": "left"} if value > 0 else {"x": at - 0.08, "ha": "right"}
+        axes.text(y=place, s=label, va="center", fontsize=9, color="#1c2430", **beside)
     axes.set_yticks(range(len(lines)), [line.threat for line in lines])
     axes.invert_yaxis()
     axes.axvline(0.0, color="#1c2430", linewidth=1.2)
-    axes.set_xlim(floor, max(1.0, *shown) + 1.0)
-    axes.set_xlabel("orders of magnitude over the claim", fontsize=9)
+    axes.set_xlim(min(-1.0, *shown, 0.0) - 1.0, max(1.0, *shown, 0.0) + 0.8)
+    axes.set_xlabel("orders of magnitude over the claim (right of the line breaks it)", fontsize=9)
     return _svg(figure)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reed.errors import InvalidParameter
@@ -92,6 +92,8 @@ def build(scenario: Scenario, workers: Any = 1,
         rows = spread("schemes", _row, [(other, fleet, scenario.unit) for other in compared])
         repair = _curves(spread, curve_schemes, scenario, "repair")
         scrub = _curves(spread, curve_schemes, scenario, "scrub")
+    # The scenario's own row shows the interval that its verdict rests on.
+    rows[0] = replace(rows[0], interval=verdicts[0].estimate.inputs)
     return Report(scenario, verdicts, tuple(rows), repair, scrub, simulation)
 
 

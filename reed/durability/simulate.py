@@ -39,7 +39,7 @@ from .uncertainty import input_interval
 from .workers import task_map
 
 BLOCK = 8192
-PILOT_BLOCKS = 4
+PILOT_BLOCKS = 2
 MAX_SAMPLES = 4_000_000
 # Losses per pilot sample above which plain simulation reaches any target sooner.
 PLAIN_SHARE = 0.005
