@@ -66,11 +66,15 @@ class Job:
 
     # -- proofs, on stripe 0 --
 
+    def poison(self, positions):
+        """Overwrites shards, so that a contender that leaves them alone is found out."""
+        self.stripes.rows()[list(positions)] = POISON
+
     def prove_encode(self, contender, matrix):
         """The parity rows are the matrix times the data."""
-        rows = self.stripes.rows()
-        rows[self.data_shards:self.shard_count] = POISON
+        self.poison(self.parity)
         contender.call_on_first_stripe()
+        rows = self.stripes.rows()
         oracle.require_product(contender.name, matrix, rows[:self.data_shards],
                                rows[self.data_shards:self.shard_count])
 
@@ -80,7 +84,7 @@ class Job:
         encoder.call_on_first_stripe()
         lost = list(self.lost)
         expected = rows[lost]
-        rows[lost] = POISON
+        self.poison(lost)
         contender.call_on_first_stripe()
         oracle.require_equal(contender.name, rows[lost], expected)
 

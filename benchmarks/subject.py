@@ -209,6 +209,7 @@ class Reed(Contestant):
                                rows[k:k + code.parity_shards])
 
     def array_encode(self, job, threads=1, out=True):
+        job.poison(job.parity)
         code, rows = self._code(job), job.stripes.rows()
         data, parity = rows[:job.data_shards], rows[job.data_shards:job.shard_count]
         if out:
@@ -222,6 +223,7 @@ class Reed(Contestant):
             threads=threads)
 
     def list_encode(self, job):
+        job.poison(job.parity)
         code, rows = self._code(job), job.stripes.rows()
         data, parity = list(rows[:job.data_shards]), list(rows[job.data_shards:job.shard_count])
         return PythonContender(self.name, lambda: code.encode(data, out=parity),
@@ -243,6 +245,7 @@ class Reed(Contestant):
 
     def array_encode_crc32c(self, job, fused=True):
         """encode_crc32c; or encode, and crc32c of each block."""
+        job.poison(job.parity)
         code, rows = self._code(job), job.stripes.rows()
         data, parity = rows[:job.data_shards], rows[job.data_shards:job.shard_count]
         size = job.block_size

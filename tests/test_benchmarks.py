@@ -81,8 +81,8 @@ def test_ratios_are_taken_pair_by_pair():
     # The machine slows down threefold in the middle; the subject is twice as fast throughout.
     reference = numpy.array([10.0, 10, 30, 30, 30])
     assert accounting.ratio(2 * reference, reference) == accounting.Spread(2, 2, 2)
-    # Pairs give 1, 1, 4; the medians of each side alone would give 2.
-    assert accounting.ratio([1, 2, 8], [1, 2, 2]).median == 1
+    # The pairs give 1/4, 2, 4; the medians of the two sides alone would give 1.
+    assert accounting.ratio([1, 2, 8], [4, 1, 2]).median == 2
     with pytest.raises(ValueError, match="2 samples cannot be paired with 3"):
         accounting.ratio([1, 2], [1, 2, 3])
 
@@ -189,6 +189,17 @@ def test_a_wrong_contender_stops_the_run():
     oracle.require_product("right", matrix, sources, numpy.array([[5, 10]], numpy.uint8))
     with pytest.raises(AssertionError, match="liar computed wrong bytes"):
         oracle.require_product("liar", matrix, sources, numpy.array([[5, 11]], numpy.uint8))
+
+
+def test_nothing_is_timed_before_it_is_proven():
+    class Liar(Metronome):
+        def prove(self):
+            raise AssertionError("liar computed wrong bytes")
+
+    liar = Liar("liar", [(1000, 0)])
+    with pytest.raises(AssertionError, match="liar computed wrong bytes"):
+        evaluate.run_case(metronome_field(liar=liar), metronome_case([entrant("liar")]), 3, None)
+    assert liar.calls == []
 
 
 # ---- what is missing is named --------------------------------------------------------------------

@@ -169,6 +169,7 @@ class Peer(Contestant):
 
     def array_encode(self, job):
         """ec_encode_data called by ctypes, everything about the call prepared beforehand."""
+        job.poison(job.parity)
         rows = job.stripes.rows()
         matrix = self._matrix(job)[job.data_shards:]
         fields = self._coder(matrix, None)
