@@ -1,4 +1,4 @@
-/* wide.c - see wide.h. Columns are taken in strips whose rows stay in the first-level cache. In each
+/* wide.c - see wide.h. Columns are taken in strips whose rows stay in a core's own caches. In each
  * strip a group goes through two inverse passes (16 neighbouring rows at a time, then rows 16
  * apart), groups are summed, and two forward passes lead to the targets. The last inverse and the
  * first forward pass run on the same registers where there is one group.
@@ -17,9 +17,10 @@
 #include "size.h"
 
 enum {
-    /* Bytes of rows that a strip touches in scratch, and the widest strip that is worth while. */
-    STRIP_BUDGET = 32768,
-    STRIP_MAX = 512
+    /* Bytes of rows that a strip touches in scratch, and the widest strip. Measured: wide strips share
+     * the cost of finding rows, which is worth more than staying in the first-level cache. */
+    STRIP_BUDGET = 65536,
+    STRIP_MAX = 1024
 };
 
 /* ---- building ------------------------------------------------------------------------------- */
