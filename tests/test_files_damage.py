@@ -218,7 +218,7 @@ MUTANTS = [skip_checksums, skip_identity, believe_the_first_duplicate, count_dup
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_the_trials_catch(mutant, monkeypatch, seed):
     mutant(monkeypatch)
-    with pytest.raises(Exception) as caught:  # noqa: PT011, B017 - any trial that fails will do
+    with pytest.raises(Exception) as caught:
         damage.run_trials(seed, 600)
     assert any("replay: python tests/simulate/damage.py" in note
                for note in caught.value.__notes__)

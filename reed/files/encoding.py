@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy
 
 from .. import _core
-from ..codes import Replication, ReedSolomon
+from ..codes import ReedSolomon, Replication
 from ..errors import InvalidParameter, TargetExists
 from . import medium
 from .digests import ObjectDigest, digest_number

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy
 
 from .. import _core
-from ..codes import Replication, ReedSolomon
+from ..codes import ReedSolomon, Replication
 from ..errors import ConflictingShards, FormatError, InvalidParameter
 from .reports import StripeReport
 

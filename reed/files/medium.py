@@ -12,6 +12,7 @@ an error or an interrupt, removes the temporaries; only a crash leaves them, and
 taken for shards when a folder is read.
 """
 
+import contextlib
 import errno
 import os
 import secrets
@@ -231,6 +232,8 @@ class Publication:
         for kept_path, final_path in self._kept:
             if os.path.lexists(kept_path):
                 os.replace(kept_path, final_path)
+                # Where both are still names of one file, the rename did nothing.
+                _unlink_if_present(kept_path)
         for temporary in self._temporaries:
             if temporary.is_at(temporary.final_path):
                 os.unlink(temporary.final_path)
@@ -286,10 +289,8 @@ def name_aside(path: str) -> str:
 
 
 def _unlink_if_present(path: str) -> None:
-    try:
+    with contextlib.suppress(FileNotFoundError):  # a rename published it
         os.unlink(path)
-    except FileNotFoundError:
-        pass  # a rename published it
 
 
 def is_temporary(name: str) -> bool:

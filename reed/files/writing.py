@@ -1,6 +1,7 @@
 """Writes one shard file into a temporary and reads it back from the medium; used by encode and
 repair."""
 
+import contextlib
 import os
 import stat
 
@@ -28,10 +29,9 @@ class ShardWriter:
 
     def take_owner_and_mode(self, status: os.stat_result) -> None:
         """Gives the file the owner and the permissions of the one that it will replace."""
-        try:
+        # Only root gives files away; without it the file belongs to whoever repaired it.
+        with contextlib.suppress(PermissionError):
             os.fchown(self._temporary.descriptor, status.st_uid, status.st_gid)
-        except PermissionError:
-            pass  # only root gives files away; then the file belongs to whoever repaired it
         os.fchmod(self._temporary.descriptor, stat.S_IMODE(status.st_mode))
 
     def write_records(self, records: memoryview, layout: Layout, first_row: int) -> None:

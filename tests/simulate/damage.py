@@ -262,7 +262,8 @@ def _flip(trial, path, rng, faults):
     content = bytearray(path.read_bytes())
     for _ in range(rng.choice([1, 1, 2, 30])):
         if content:
-            content[min(len(content) - 1, _offset(trial, rng, len(content)))] ^= 1 << rng.randrange(8)
+            position = min(len(content) - 1, _offset(trial, rng, len(content)))
+            content[position] ^= 1 << rng.randrange(8)
     path.write_bytes(content)
 
 
