@@ -204,6 +204,7 @@ def test_reader_that_goes_away(data, disks):
     (("encode", "{data}", "-o", "{disk}", "--digest", "md5"), "md5"),
     (("encode", "{data}", "-o", "{disk}", "--stripe-id", "xyz"), "xyz"),
     (("encode", "{data}", "-o", "{disk}", "--threads", "0"), "0"),
+    (("encode", "{disk}", "-o", "{disk}"), "is a folder"),
     (("decode", "{disk}"), "--output"),
     (("verify",), "SHARDS"),
     (("verify", "{disk}", "-q", "-v"), "-q"),
@@ -221,7 +222,6 @@ def test_usage_errors(arguments, named, data, disks):
 @pytest.mark.parametrize("arguments", [
     ("encode", "{absent}", "-o", "{disk}"),
     ("encode", "{data}", "-o", "{absent}"),
-    ("encode", "{disk}", "-o", "{disk}"),
     ("inspect", "{absent}"),
 ], ids=" ".join)
 def test_what_the_system_refuses(arguments, data, disks, tmp_path):

@@ -69,6 +69,8 @@ def command(context, session, source, folders, data_shards, parity_shards, copie
 
     if source == "-" and name is None:
         raise click.UsageError("Standard input has no name: give one with --name NAME.")
+    if os.path.isdir(source):
+        raise click.UsageError(f"{source} is a folder: put it into one file first, with tar say.")
     code = make_code(context, data_shards, parity_shards, copies, generator)
     stream = StandardInput(session.cancel) if source == "-" else source
     with session.progress(f"encoding {os.path.basename(source)}") as progress:
