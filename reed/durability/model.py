@@ -237,17 +237,22 @@ class _Stripe:
 def unreadable_probability(scheme: Scheme, bad: tuple[int, ...], q: float) -> float:
     """That what is good no longer decodes when each good shard fails to be read with probability
     `q`. bad: shards that are not good, per class of the scheme."""
-    sizes = [len(members) for members in scheme.classes]
-    terms = []
-    for failed in itertools.product(*(range(size - gone + 1)
-                                      for size, gone in zip(sizes, bad, strict=True))):
-        if scheme.survives_counts(tuple(map(sum, zip(bad, failed, strict=True)))):
-            continue
-        terms.append(math.prod(
-            math.comb(size - gone, count) * q**count * (1.0 - q) ** (size - gone - count)
-            for size, gone, count in zip(sizes, bad, failed, strict=True)
-        ))
-    return min(1.0, math.fsum(terms))
+    good = scheme.shards - sum(bad)
+    return min(1.0, math.fsum(
+        ways * q**failed * (1.0 - q) ** (good - failed)
+        for failed, ways in enumerate(_fatal_sets(scheme, bad)) if ways
+    ))
+
+
+@lru_cache(maxsize=4096)
+def _fatal_sets(scheme: Scheme, bad: tuple[int, ...]) -> tuple[int, ...]:
+    """[failed] → in how many ways that many further shards can go so that nothing decodes."""
+    left = [len(members) - gone for members, gone in zip(scheme.classes, bad, strict=True)]
+    ways = [0] * (sum(left) + 1)
+    for failed in itertools.product(*(range(count + 1) for count in left)):
+        if not scheme.survives_counts(tuple(map(sum, zip(bad, failed, strict=True)))):
+            ways[sum(failed)] += math.prod(map(math.comb, left, failed))
+    return tuple(ways)
 
 
 def kill_probability(shards: int, present: int, at_risk: int, probability: float,

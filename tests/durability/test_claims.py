@@ -1,0 +1,193 @@
+"""Verdicts, budgets and remedies; the incident; units that share faults."""
+
+import math
+import random
+from dataclasses import replace
+
+import pytest
+
+from reed.durability import (
+    Burst,
+    Fleet,
+    LatentErrors,
+    Migration,
+    ReadErrors,
+    ReedSolomon,
+    Repair,
+    Replication,
+    Scrub,
+    SilentCorruption,
+    chain,
+    claim,
+    evaluate,
+)
+from reed.durability.fleet import Range
+from reed.durability.measure import claim_table
+from reed.durability.scenario import load, shipped
+from reed.errors import InvalidParameter
+
+TRIPLE = Fleet(disks=3, capacity_bytes=10e12, used_share=1.0, shard_bytes=2.0**22,
+               failures_per_disk_year=0.0157, repair=Repair(transfer_hours=24))
+
+
+def test_the_textbook_figures_of_a_triple_of_disks():
+    """Three copies of a 10 TB disk at 1.57 %, 24 h: the convention alone decides ten nines; an
+    unreadable sector on the last copy, 3.1e-7; the incident's path, 1.3e-6."""
+    for mode, loss in (("serial", 1.7e-10), ("parallel", 8.7e-11)):
+        fleet = replace(TRIPLE, repair=Repair(transfer_hours=24, mode=mode))
+        assert evaluate(Replication(3), fleet).disk_set_loss == pytest.approx(loss, rel=0.03)
+    fleet = replace(TRIPLE, read_errors=ReadErrors(1e-15))
+    assert evaluate(Replication(3), fleet).disk_set_loss == pytest.approx(3.1e-7, rel=0.02)
+    fleet = replace(TRIPLE, silent_corruption=SilentCorruption(2.5e-3),
+                    migration=Migration(1, 1e-3, 0.5))
+    operator = claim(10, Replication(3), fleet, "disk_set", remedies=False).budget[-1]
+    assert operator.threat == "operator"
+    saved = evaluate(Replication(3), fleet).disk_set_loss - operator.without
+    assert saved == pytest.approx(1.25e-6, rel=0.05)
+    assert operator.orders_over_claim == pytest.approx(4.1, abs=0.1)
+
+
+def test_the_incident_fails_and_the_budget_names_the_operator():
+    scenario = load("incident")
+    for unit in ("object", "disk_set", "fleet"):
+        verdict = claim(scenario.nines, scenario.scheme, scenario.fleet, unit)
+        assert verdict.verdict == "FAIL"
+        operator = next(line for line in verdict.budget if line.threat == "operator")
+        assert operator.orders_over_claim > 3
+        assert operator.without < verdict.estimate.probability / 2 or unit == "fleet"
+
+
+def test_with_verification_and_retention_the_verdict_follows_from_what_remains():
+    scenario = load("incident")
+    fleet = scenario.fleet
+    sound = replace(fleet, ranges=(), migration=replace(
+        fleet.migration, skip_verification=0.0, early_reclaim=0.0))
+    verdict = claim(10, scenario.scheme, sound)
+    assert "operator" not in [line.threat for line in verdict.budget]
+    assert verdict.verdict == "FAIL" and verdict.breaking[0].threat in (
+        "latent errors", "disk failures")
+    clean = replace(sound, read_errors=None, silent_corruption=None)
+    assert claim(10, scenario.scheme, clean).verdict == "PASS"
+
+
+def test_not_demonstrable_when_the_inputs_straddle_the_claim():
+    fleet = replace(TRIPLE, ranges=(Range("failures_per_disk_year", 0.01, 0.03),))
+    assert claim(10, Replication(3), fleet, "disk_set").verdict == "NOT DEMONSTRABLE"
+    assert claim(8, Replication(3), fleet, "disk_set").verdict == "PASS"
+    assert claim(12, Replication(3), fleet, "disk_set").verdict == "FAIL"
+
+
+def test_the_edge_at_ten_nines():
+    rate = 1e-10
+    fleet = replace(TRIPLE, disks=1, failures_per_disk_year=-math.log1p(-rate))
+    assert claim(10, Replication(1), fleet).verdict == "PASS"
+    worse = replace(fleet, failures_per_disk_year=1.0001e-10)
+    assert claim(10, Replication(1), worse).verdict == "FAIL"
+
+
+def test_remedies_earn_the_claim_that_they_name():
+    from reed.durability.claim import with_repair_hours, with_scrub_hours
+
+    slow = replace(TRIPLE, disks=100, repair=Repair(transfer_hours=48))
+    rotten = replace(TRIPLE, disks=100, shard_bytes=1e12, latent_errors=LatentErrors(0.05),
+                     scrub=Scrub(8766))
+    for nines, change, fleet, make in ((10, "repair time", slow, with_repair_hours),
+                                       (9, "scrub interval", rotten, with_scrub_hours)):
+        verdict = claim(nines, Replication(3), fleet)
+        assert verdict.verdict == "FAIL"
+        found = {remedy.change: remedy for remedy in verdict.remedies}
+        remedy = found[change]
+        assert remedy.earns, change
+        assert claim(nines, Replication(3), make(fleet, remedy.value * 0.999)).verdict == "PASS"
+        assert claim(nines, Replication(3), make(fleet, remedy.value * 1.01)).verdict == "FAIL"
+        assert found["code"].earns
+
+
+def test_any_loss_in_a_fleet_against_a_plain_simulation_of_placed_stripes():
+    """12 disks, random placement, independent failures: the sharing formula against a simulation
+    that knows nothing of it. Losses of stripes come together, so N·p would be far too high."""
+    disks, stripes, rate, hours, years = 12, 300, 0.5, 120.0, 1.0
+    fleet = Fleet(disks=disks, capacity_bytes=1e9, used_share=1.0, failures_per_disk_year=rate,
+                  shard_bytes=1e9 * disks / 3 / stripes, repair=Repair(transfer_hours=hours))
+    assert fleet.stripes(Replication(3)) == pytest.approx(stripes)
+    found = evaluate(Replication(3), fleet)
+    source = random.Random(11)
+    back = 8766 / hours
+    runs, any_loss, lost_stripes = 800, 0, 0
+    for _ in range(runs):
+        placed = [frozenset(source.sample(range(disks), 3)) for _ in range(stripes)]
+        down: set[int] = set()
+        gone: set[int] = set()
+        now = 0.0
+        while True:
+            up_rate, down_rate = (disks - len(down)) * rate, len(down) * back
+            now += source.expovariate(up_rate + down_rate)
+            if now > years:
+                break
+            if source.random() * (up_rate + down_rate) < up_rate:
+                down.add(source.choice([disk for disk in range(disks) if disk not in down]))
+                gone.update(place for place, where in enumerate(placed) if where <= down)
+            else:
+                down.remove(source.choice(sorted(down)))
+        any_loss += bool(gone)
+        lost_stripes += len(gone)
+    share = any_loss / runs
+    print(f"any loss {share:.4f} model {found.fleet_loss:.4f}; "
+          f"stripe {lost_stripes / runs / stripes:.2e} model {found.object_loss:.2e}")
+    assert found.fleet_loss == pytest.approx(share, abs=4 * math.sqrt(share / runs) + 0.1 * share)
+    assert lost_stripes / runs / stripes == pytest.approx(found.object_loss, rel=0.35)
+    assert stripes * found.object_loss > 1.2 * found.fleet_loss
+
+
+def test_only_and_without_are_what_they_say():
+    fleet = replace(TRIPLE, disks=60, domains=6, latent_errors=LatentErrors(0.05),
+                    scrub=Scrub(336), bursts=(Burst("rack", 0.1, 0.5, "domain"),))
+    verdict = claim(9, Replication(3), fleet, remedies=False)
+    assert [line.threat for line in verdict.budget] == ["disk failures", "latent errors", "bursts"]
+    disks = verdict.budget[0]
+    alone = chain(Replication(3), 0.0157, 8766 / 24, start="stationary").probability
+    assert disks.only == pytest.approx(alone, rel=1e-6)
+    assert sum(line.last_blow for line in verdict.budget) == pytest.approx(
+        verdict.estimate.probability, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_scenario_gets_a_verdict_with_its_sources(name):
+    scenario = load(name)
+    verdict = claim(scenario.nines, scenario.scheme, replace(scenario.fleet, ranges=()),
+                    scenario.unit, remedies=False)
+    assert verdict.verdict in ("PASS", "FAIL")
+    assert scenario.sources and scenario.fleet.assumptions
+    assert all(entry.source or entry.assumption for entry in scenario.inputs
+               if entry.low is not None)
+
+
+def test_slower_measured_rates_lower_the_nines():
+    table = [claim_table(rate, rate) for rate in (5e9, 5e8, 5e7)]
+    for faster, slower in zip(table, table[1:], strict=False):
+        for before, after in zip(faster, slower, strict=True):
+            assert after.object_nines < before.object_nines
+            assert after.fleet_nines < before.fleet_nines
+
+
+def test_repair_time_counts_detection_once_and_queues_for_a_shared_budget():
+    fleet = replace(TRIPLE, disks=1000, repair=Repair(detection_hours=2, bytes_per_second=100e6))
+    assert fleet.repair_hours(Replication(3)) == pytest.approx(2 + 10e12 / 100e6 / 3600)
+    shared = replace(fleet, repair=Repair(bytes_per_second=2e9, mode="shared"))
+    transfer = 10e12 * 2 / 2e9 / 3600
+    load = 1000 * 0.0157 * transfer / 8766
+    assert shared.repair_hours(Replication(3)) == pytest.approx(transfer / (1 - load))
+    with pytest.raises(InvalidParameter, match="below 1"):
+        replace(fleet, repair=Repair(bytes_per_second=1e5, mode="shared")).repair_hours(
+            ReedSolomon(10, 4))
+
+
+@pytest.mark.parametrize("make", [
+    lambda: claim(0, Replication(3), TRIPLE), lambda: claim(9, Replication(4), TRIPLE),
+    lambda: claim(9, Replication(3), TRIPLE, "galaxy"),
+    lambda: replace(TRIPLE, latent_errors=LatentErrors(1), read_errors=ReadErrors(1e-15)),
+    lambda: replace(TRIPLE, used_share=70), lambda: Repair(transfer_hours=1, bytes_per_second=1),
+    lambda: Migration(1, 1.5, 0), lambda: Scrub(-1), lambda: Range("x", 2, 1)])
+def test_bad_models_are_refused_with_the_limit(make):
+    with pytest.raises(InvalidParameter):
+        make()

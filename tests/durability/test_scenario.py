@@ -1,0 +1,91 @@
+"""Scenario files: every mistake gets an error that names file, key, value and what is allowed."""
+
+import pytest
+
+from reed.durability.scenario import ScenarioError, load, loads, shipped
+
+GOOD = """
+[scenario]
+title = "test"
+[claim]
+nines = 9
+[scheme]
+kind = "reed-solomon"
+data_shards = 4
+parity_shards = 2
+[fleet]
+disks = 60
+capacity_bytes = 1e12
+failures_per_disk_year = { value = 0.0157, low = 0.01, high = 0.02, source = "a study" }
+[fleet.repair]
+transfer_hours = { value = 24, assumption = true }
+[fleet.latent_errors]
+per_disk_year = 0.01
+[[fleet.bursts]]
+name = "power"
+events_per_year = { value = 0.1, low = 0.01, high = 1.0 }
+disk_loss_probability = 0.01
+"""
+
+
+def test_a_good_file_is_read_with_its_notes():
+    scenario = loads(GOOD, "good.toml")
+    assert scenario.fleet.failures_per_disk_year == 0.0157
+    assert scenario.fleet.assumptions == ("fleet.repair.transfer_hours",)
+    assert [spread.path for spread in scenario.fleet.ranges] == [
+        "failures_per_disk_year", "bursts.power.events_per_year"]
+    by_key = {entry.key: entry for entry in scenario.inputs}
+    assert by_key["fleet.failures_per_disk_year"].source == "a study"
+
+
+@pytest.mark.parametrize(("old", "new", "key", "value", "allowed"), [
+    ("nines = 9", "nines = 9\nsevens = 7", "claim.sevens", "7", "nines"),
+    ("disks = 60", "disks = 60\ndiscs = 3", "fleet.discs", "3", "disks"),
+    ("[scenario]", "[fleets]\nx = 1\n[scenario]", "fleets", "x", "fleet"),
+    ("per_disk_year = 0.01", "per_disk_year = -0.01", "latent_errors.per_disk_year", "-0.01",
+     "at least 0"),
+    ("{ value = 0.0157, low = 0.01, high = 0.02, source = \"a study\" }", "1.57",
+     "failures_per_disk_year", "1.57", "at most 1"),
+    ("failures_per_disk_year = { value = 0.0157, low = 0.01, high = 0.02, source = \"a study\" }",
+     "annual_failure_percent = 0.0157", "annual_failure_percent", "0.0157", "per cent"),
+    ("disk_loss_probability = 0.01", "disk_loss_probability = 5", "disk_loss_probability", "5",
+     "at most 1"),
+    ("disks = 60", "disks = 60\nused_share = 70", "used_share", "70", "at most 1"),
+    ("disks = 60", "disks = 5", "fleet", "6 shards", "disk"),
+    ("parity_shards = 2", "parity_shards = 255", "fleet", "m = 255", "252"),
+    ("parity_shards = 2", "", "scheme.parity_shards", "None", "integer"),
+    ("parity_shards = 2", "parity_shards = 2\ncopies = 3", "scheme.copies", "3", "parity_shards"),
+    ("[[fleet.bursts]]", "[fleet.read_errors]\nper_bit = 1e-15\n[[fleet.bursts]]",
+     "latent_errors and fleet.read_errors", "1e-15", "one of them"),
+    ("low = 0.01, high = 0.02", "low = 0.02, high = 0.03", "failures_per_disk_year", "0.02",
+     "low at most value"),
+    ("low = 0.01, high = 0.02", "low = 0.01", "failures_per_disk_year", "0.01", "both"),
+    ("assumption = true", "assumed = true", "transfer_hours.assumed", "True", "assumption"),
+    ("disks = 60", "disks = \"many\"", "fleet.disks", "many", "integer"),
+    ("disks = 60", "disks = 60\nplacement = \"copyset\"", "fleet", "copysets", "placement"),
+    ("kind = \"reed-solomon\"", "kind = \"raid\"", "scheme.kind", "raid", "replication"),
+    ("[fleet.repair]\ntransfer_hours = { value = 24, assumption = true }", "", "fleet.repair",
+     "None", "missing"),
+    ("nines = 9", "nines = = 9", "file", "Invalid", "TOML"),
+])
+def test_every_mistake_is_named(old, new, key, value, allowed):
+    assert old in GOOD
+    with pytest.raises(ScenarioError) as caught:
+        loads(GOOD.replace(old, new), "bad.toml")
+    message = str(caught.value)
+    for part in ("bad.toml", key, value, allowed):
+        assert part in message, f"{part!r} is not in {message!r}"
+
+
+def test_probability_and_percent_become_a_rate():
+    for text in ("annual_failure_probability = 0.02", "annual_failure_percent = 2.0"):
+        line = GOOD.index("failures_per_disk_year")
+        changed = GOOD[:line] + text + GOOD[GOOD.index("\n", line):]
+        assert loads(changed).fleet.failures_per_disk_year == pytest.approx(0.020202707)
+
+
+def test_unknown_names_list_what_is_shipped():
+    assert set(shipped()) == {"incident", "backblaze-17-3", "ceph-3-copies", "azure-lrc",
+                              "home-nas", "swift-10-4"}
+    with pytest.raises(ScenarioError, match="incident"):
+        load("no-such-scenario")
