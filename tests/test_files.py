@@ -1,6 +1,7 @@
 """The verbs of reed.files on real files: what they promise, refuse, survive and leave behind."""
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import shutil
 import stat
 import tempfile
 import threading
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import pytest
 
 import reed
 from reed import _core, files
-from reed.files import medium, scanning
+from reed.files import digests, medium, scanning
 from simulate import damage
 
 BLOCK = 4096
@@ -159,6 +161,21 @@ def test_a_fifo_by_its_path(work):
     report = files.encode(work / "fifo", work, code=reed.Replication(2))
     writer.join()
     assert decoded(list(report.paths))[1] == data
+
+
+def test_a_slow_digest_sees_the_right_bytes(work, monkeypatch):
+    """Buffers are used again only when the digest is done with them."""
+    real = digests.ObjectDigest._update
+
+    def slow(digest, pieces):
+        time.sleep(0.05)
+        real(digest, pieces)
+
+    monkeypatch.setattr(digests.ObjectDigest, "_update", slow)
+    stored = Stored(work, size=24 << 20, block_size=65536)
+    assert stored.report.stripe.digest == hashlib.sha256(stored.data).hexdigest()
+    assert decoded(stored.folders)[0].digest == "match"
+    assert files.verify(stored.folders).digest == "match"
 
 
 def test_targets_that_are_streams_get_every_byte_in_portions(work):
@@ -685,6 +702,21 @@ def test_one_stripe_id_for_two_objects_is_a_conflict(work):
         assert caught.value.path == other.paths[0]
 
 
+def test_a_matrix_that_is_not_ours_is_refused(work):
+    """A generator that was implemented wrongly somewhere must not make wrong bytes here."""
+    stored = Stored(work)
+    for path, content in zip(stored.paths, stored.pristine, strict=True):
+        fields = _core.shard_footer_parse(content[-256:])
+        fields["matrix_crc32c"] ^= 1
+        path.write_bytes(_core.shard_header_write(fields) + content[256:-256]
+                         + _core.shard_footer_write(fields))
+    for verb in (decoded, files.verify, files.repair):
+        with pytest.raises(reed.FormatError) as caught:
+            verb(stored.folders)
+        assert caught.value.field == "matrix_crc32c"
+        assert caught.value.path == str(stored.paths[0])
+
+
 def test_foreign_files_are_skipped_with_a_reason(work):
     stored = Stored(work)
     folder = stored.folders[0]
@@ -728,7 +760,9 @@ def test_unreadable_is_an_erasure_for_decode_and_unknown_for_repair(work):
         assert report.shards[1].unknown_blocks == 1
         assert (report.status, report.margin) == ("repairable", 1)
         stored.paths[2].unlink()
+        planned = files.repair(stored.folders, dry_run=True)
         report = files.repair(stored.folders)
+        assert report.actions == planned.actions
         assert not report.complete
         assert {action.shard_index: action.kind for action in report.actions} == {
             1: "left", 2: "created"}

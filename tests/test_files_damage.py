@@ -13,7 +13,7 @@ import pytest
 
 import reed
 from reed import _core, files
-from reed.files import medium, reading, scanning, writing
+from reed.files import medium, reading, scanning
 from simulate import damage
 
 TRIALS = int(os.environ.get("REED_TRIALS") or 1000)
@@ -71,7 +71,7 @@ def decode_bytes(paths, tmp_path):
 def test_a_shard_cut_at_any_byte_is_noticed_and_survived(small):
     data, paths, tmp_path = small
     content = paths[0].read_bytes()
-    data_shards = 1 if len(data) < 2 * 4096 * 2 else 2
+    data_shards = files.inspect(paths[1]).files[0].stripe.data_shards
     for cut in cuts(paths[0], data_shards, len(data)):
         paths[0].write_bytes(content[:cut])
         assert decode_bytes(paths, tmp_path) == data, cut
@@ -89,7 +89,7 @@ def test_all_shards_cut_at_the_same_byte_never_give_other_bytes(small):
     data, paths, tmp_path = small
     contents = [path.read_bytes() for path in paths]
     footer = contents[0].rfind(b"\x89RSF")
-    data_shards = 1 if len(data) < 2 * 4096 * 2 else 2
+    data_shards = files.inspect(paths[1]).files[0].stripe.data_shards
     for cut in cuts(paths[0], data_shards, len(data)):
         for path, content in zip(paths, contents, strict=True):
             path.write_bytes(content[:cut])
@@ -224,29 +224,44 @@ def test_the_trials_catch(mutant, monkeypatch, seed):
                for note in caught.value.__notes__)
 
 
-def test_a_medium_that_lies_is_caught_by_reading_back(small, monkeypatch):
+@pytest.mark.parametrize("where", ["header", "block", "footer", "length"])
+def test_a_medium_that_lies_is_caught_by_reading_back(where, small, monkeypatch):
     _, paths, tmp_path = small
-    real = medium.preadv
-
-    def lie(descriptor, buffers, offset):
-        count = real(descriptor, buffers, offset)
-        if medium.is_temporary(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))):
-            buffers[0][0] ^= 1
-        return count
-
+    footer = paths[0].stat().st_size - 256
+    spans = {"header": (0, 256), "block": (256, footer), "footer": (footer, footer + 256),
+             "length": (0, 0)}
     paths[0].unlink()
     before = sorted(tmp_path.rglob("*"))
+    real_read, real_size = medium.preadv, medium.size_of
+
+    def is_new(descriptor):
+        return medium.is_temporary(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+
+    def lie(descriptor, buffers, offset):
+        count = real_read(descriptor, buffers, offset)
+        begin, end = spans[where]
+        if is_new(descriptor) and offset < end and begin < offset + count:
+            buffers[0][max(begin, offset) - offset] ^= 1
+        return count
+
+    def lie_about_size(descriptor):
+        return real_size(descriptor) + (where == "length" and is_new(descriptor))
+
     monkeypatch.setattr(medium, "preadv", lie)
+    monkeypatch.setattr(medium, "size_of", lie_about_size)
+    stripe = files.inspect(paths[1]).files[0].stripe
+    code = (reed.Replication(3) if stripe.generator == "replication" else
+            reed.ReedSolomon(stripe.data_shards, stripe.parity_shards))
     verbs = {
-        "encode": lambda: files.encode(tmp_path / "object", tmp_path, name="again"),
-        "decode": lambda: files.decode(paths, tmp_path / "decoded"),
+        "encode": lambda: files.encode(tmp_path / "object", tmp_path, name="again", code=code,
+                                       block_size=4096),
         "repair": lambda: files.repair(paths),
-        "salvage": lambda: files.salvage(paths, tmp_path / "salvaged"),
     }
+    if where == "block":  # files without ends
+        verbs["decode"] = lambda: files.decode(paths, tmp_path / "decoded")
+        verbs["salvage"] = lambda: files.salvage(paths, tmp_path / "salvaged")
     for name, verb in verbs.items():
-        with pytest.raises(reed.ReadBackMismatch):
+        with pytest.raises(reed.ReadBackMismatch) as caught:
             verb()
+        assert caught.value.path.startswith(str(tmp_path))
         assert sorted(tmp_path.rglob("*")) == before, name
-    # The mutant: without reading back, the lie is believed.
-    monkeypatch.setattr(writing.ShardWriter, "read_back", lambda *arguments: None)
-    verbs["encode"]()
