@@ -23,6 +23,7 @@ import reed
 ROOT = Path("build/demo")
 DATA_SIZE_MIN = 50_000_000
 DATA_SIZE_WANTED = 64_000_000
+FILE_SIZE_MAX = 8_000_000  # one huge library would make the story longer, not better
 DATA_SHARDS, PARITY_SHARDS, COPIES = 10, 4, 3
 BLOCK_SIZE = 65536
 SHARD_HEADER_SIZE, BLOCK_HEADER_SIZE = 256, 64  # FORMAT.md
@@ -116,7 +117,8 @@ def wipe(folder):
 def make_data():
     """A tar of the environment that `make demo` has just made, more than 50 MB of it."""
     path = ROOT / "environment.tar"
-    files = sorted(path for path in Path(sys.prefix).rglob("*") if path.is_file())
+    files = sorted(path for path in Path(sys.prefix).rglob("*")
+                   if path.is_file() and path.stat().st_size <= FILE_SIZE_MAX)
     with tarfile.open(path, "w") as archive:
         turn = 0
         while archive.offset < DATA_SIZE_WANTED:

@@ -157,7 +157,8 @@ def test_same_id_same_bytes(data, disks):
 def test_standard_input_and_output(data, disks):
     content = data.read_bytes()
     outputs = [part for disk in disks for part in ("-o", disk)]
-    run("encode", "-", "--name", "stream", "-k", 4, "-m", 2, *outputs, expect=0, text=False, input=content)
+    run("encode", "-", "--name", "stream", "-k", 4, "-m", 2, *outputs, expect=0, text=False,
+        input=content)
     assert shard(disks, 0).name == "stream.000.reed"
     done = run("decode", *disks, "-o", "-", expect=0, text=False)
     assert done.stdout == content
