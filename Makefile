@@ -12,7 +12,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # the list because removing a file changes only its folder.
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard reed/*.pyx reed/*.pxd) \
                 $(shell find csrc -type d -o -name '*.[ch]')
-INSTALLED := $(VENV)/.installed
+# Optional packages of the environment; `make test` says which tests want more.
+EXTRAS := cli,durability,test
+INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
 .DELETE_ON_ERROR:
 .PHONY: help demo test bench bench-quick lint sdist wheel check-sdist environment clean
@@ -34,7 +36,7 @@ $(INSTALLED): $(BUILD_INPUTS) tools/prerequisites.py
 	@$(PYTHON) tools/prerequisites.py
 	@echo 'Making $(VENV) and building reed (a minute or two the first time) ...'
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP_INSTALL) --editable '.[cli,durability,test]'
+	@$(PIP_INSTALL) --editable '.[$(EXTRAS)]'
 	@touch $@
 
 demo: environment
