@@ -6,6 +6,9 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+import reed
+from reed import _core
+
 PACKAGES = ("numpy", "matplotlib", "Cython", "pytest-benchmark")
 
 
@@ -58,10 +61,18 @@ def _output(*command):
     return done.stdout.partition("\n")[0].strip()
 
 
+def newer_sources():
+    """Sources of the core that are newer than the extension in use, relative to the repository:
+    the figures are not theirs."""
+    root = Path(__file__).resolve().parent.parent
+    built = Path(_core.__file__).stat().st_mtime
+    sources = [*(root / "csrc").rglob("*.[ch]"), *(root / "reed").glob("*.p[yx][xd]")]
+    return sorted(str(path.relative_to(root)) for path in sources
+                  if path.stat().st_mtime > built)
+
+
 def describe(compiler):
     """Everything about this machine that a reader of the figures needs; plain data."""
-    import reed
-
     huge_pages = _read("/sys/kernel/mm/transparent_hugepage/enabled") or ""
     return {
         "cpu": _cpu_field("model name", "Model", "CPU part") or platform.processor() or "unknown",
@@ -80,6 +91,7 @@ def describe(compiler):
         "reed": reed.__version__,
         "reed_commit": _output("git", "describe", "--always", "--dirty"),
         "reed_kernel": reed.info()["kernel"],
+        "newer_sources": newer_sources(),
         "packages": {name: _version(name) for name in PACKAGES},
     }
 

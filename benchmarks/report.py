@@ -27,6 +27,8 @@ def machine_lines(machine):
         f"Compiler: {machine['compiler']}; {machine['python']}; {packages}",
         f"reed {machine['reed']} ({machine['reed_commit'] or 'no commit'}), kernel "
         f"{machine['reed_kernel']}",
+        *(f"STALE: {path} is newer than the extension that is measured; build it again"
+          for path in machine["newer_sources"]),
     ]
 
 

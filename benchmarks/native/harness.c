@@ -18,16 +18,10 @@
 
 /* ---- the functions that are timed ---------------------------------------------------------- */
 
-typedef enum reed_status reed_apply(const struct reed_plan *plan, const uint8_t *const *sources,
-                                    uint8_t *const *targets, size_t begin, size_t end,
-                                    void *scratch);
-/* CRC arrays are [position][block], ceil(size / block_size) blocks. */
-typedef enum reed_status reed_apply_crc32c(const struct reed_plan *plan,
-                                           const uint8_t *const *sources, uint8_t *const *targets,
-                                           size_t size, size_t block_size, uint32_t *source_crc32c,
-                                           uint32_t *target_crc32c, void *scratch);
-typedef uint32_t reed_crc32c_on(const struct reed_kernel *kernel, uint32_t value, const void *data,
-                                size_t size);
+/* Reed's as reed.h has them, so that a call that no longer fits does not compile. */
+typedef __typeof__(reed_plan_apply) reed_apply;
+typedef __typeof__(reed_plan_apply_crc32c) reed_apply_crc32c;
+typedef __typeof__(reed_kernel_crc32c) reed_crc32c_on;
 
 /* ISA-L's erasure_code.h, crc.h and raid.h; lengths are int. */
 typedef void isal_encode(int size, int source_count, int target_count, unsigned char *tables,
@@ -128,6 +122,7 @@ static void checksum_blocks(const struct task *task, const uint8_t *const *buffe
 static void code(struct task *task, const uint8_t *const *sources, uint8_t *const *targets)
 {
     enum reed_status status = REED_OK;
+    size_t block_count = task->block_size == 0 ? 0 : (task->size - 1) / task->block_size + 1;
     switch ((enum coder)task->coder) {
     case CODER_NONE:
         break;
@@ -137,8 +132,8 @@ static void code(struct task *task, const uint8_t *const *sources, uint8_t *cons
         break;
     case CODER_REED_FUSED:
         status = ((reed_apply_crc32c *)task->function)(
-            task->context, sources, targets, task->size, task->block_size, task->source_crc32c,
-            task->target_crc32c, task->scratch);
+            task->context, sources, targets, 0, task->size, task->block_size,
+            task->source_crc32c, task->target_crc32c, block_count, task->scratch);
         break;
     case CODER_ISAL: /* reads its tables and sources only, though its types do not say so */
         ((isal_encode *)task->function)((int)task->size, (int)task->source_count,
