@@ -64,7 +64,7 @@ class Stored:
         content = bytearray(self.paths[shard_index].read_bytes())
         begin, end = trial.record_span(row)
         payload_size = _core.block_parse(memoryview(content)[begin:end])["payload_size"]
-        content[begin + 64 + 5] ^= 0x10
+        content[begin + 64] ^= 0x10
         damage.seal(trial, content, shard_index, row, payload_size)
         self.paths[shard_index].write_bytes(content)
 
@@ -656,16 +656,19 @@ def test_without_a_digest_nobody_decides(work):
 def test_padding_is_checked(work):
     """The zeros behind the object are under no digest and must be zeros all the same."""
     stored = Stored(work, code=reed.ReedSolomon(4, 1), size=1)
-    content = bytearray(stored.pristine[3])
-    content[256 + 64] = 1
-    trial = damage.Trial(0, None, stored.code, BLOCK, stored.data,
-                         bytes.fromhex(stored.report.stripe.stripe_id), "", [])
-    damage.seal(trial, content, 3, 0, 1)
-    stored.paths[3].write_bytes(content)
+    stored.forge(3, 0)
     report = files.verify(stored.folders)
     assert report.shards[3].corrupt_blocks == 1
     assert files.repair(stored.folders).complete
     assert stored.paths[3].read_bytes() == stored.pristine[3]
+    # A wrong parity block would put something else there; the object itself is right.
+    stored.forge(4, 0)
+    stored.paths[3].unlink()
+    assert decoded(stored.folders)[1] == stored.data
+    report = files.verify(stored.folders)
+    assert (report.status, report.digest) == ("beyond repair", "match")
+    with pytest.raises(reed.ConflictingShards, match="zeros"):
+        files.repair(stored.folders)
 
 
 # ---- several objects, other files ----------------------------------------------------------------

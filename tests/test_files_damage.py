@@ -263,5 +263,5 @@ def test_a_medium_that_lies_is_caught_by_reading_back(where, small, monkeypatch)
     for name, verb in verbs.items():
         with pytest.raises(reed.ReadBackMismatch) as caught:
             verb()
-        assert caught.value.path.startswith(str(tmp_path))
+        assert caught.value.path.endswith((".reed", "decoded", ".partial"))
         assert sorted(tmp_path.rglob("*")) == before, name
