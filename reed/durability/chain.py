@@ -68,10 +68,8 @@ def chain(scheme: Scheme, failures_per_disk_year: float, repairs_per_year: float
         failure=failures_per_disk_year, repair=total_rate, joint=repair == "joint"
     ))
     moved = transition_matrix(markov, years)
-    if start == "pristine":
-        weights = np.eye(1, len(markov.states))[0]
-    else:
-        weights = occupation(markov)
+    pristine = np.eye(1, len(markov.states))[0]
+    weights = pristine if start == "pristine" else occupation(markov)
     probability = float(weights @ moved[:-1, -1])
     if probability < SMALLEST_PROBABILITY:
         raise InvalidParameter(

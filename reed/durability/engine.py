@@ -308,12 +308,14 @@ class Engine:
 
     # -- one step ------------------------------------------------------------------------------
 
-    def force(self, paths: Paths, random: np.random.Generator, biased: bool = True
-              ) -> tuple[Paths, Losses]:
+    def force(self, paths: Paths, random: np.random.Generator) -> tuple[Paths, Losses]:
         """Makes a fault happen now in all-good paths. The log weight gains the log of
         rate/probability (per hour), the density of a fault just now."""
         rates = self.damage_rates(paths, self.count(paths.condition))
-        chance = self._proposal(rates) if biased else rates / rates.sum(axis=0)
+        possible = rates.any(axis=0)  # before its location a Weibull disk cannot fail
+        if not possible.all():
+            paths, rates = paths.take(possible), rates[:, possible]
+        chance = self._proposal(rates)
         kind = _choose(chance, random)
         everyone = np.arange(len(paths))
         paths.log_weight += np.log(rates[kind, everyone] / chance[kind, everyone])
@@ -408,7 +410,9 @@ class Engine:
         self._lose_shard(paths, which[accepted], slot[accepted], random)
 
     def _biased(self, paths, counts, limit, random):
-        damage = self.damage_rates(paths, counts)
+        # Ageing hazards by their value at the end of the step, the largest: a proposal only, but
+        # one that must be above zero wherever a failure can come before the limit.
+        damage = self.damage_rates(paths, counts, paths.now + limit if self.ageing else None)
         mending = self._fill_mending(np.empty((len(self.mending_events), len(paths))), counts)
         damage_total = damage.sum(axis=0)
         mend_total = mending.sum(axis=0)
@@ -528,7 +532,9 @@ class Engine:
         """event: per path, REPAIR … TIMED or NOTHING."""
         losses = None
         repaired = np.flatnonzero(event == REPAIR)
-        slots = _nth(np.take(paths.condition, repaired, axis=1) == MISSING, random) if repaired.size else None
+        slots = None
+        if repaired.size:
+            slots = _nth(np.take(paths.condition, repaired, axis=1) == MISSING, random)
         timed = np.flatnonzero(event == TIMED) if paths.due is not None else repaired[:0]
         if timed.size:
             slot = paths.due[:, timed].argmin(axis=0)
@@ -546,8 +552,8 @@ class Engine:
                 continue
             which = np.flatnonzero(event == scrub)
             if which.size:
-                self._found(paths, which, _nth(np.take(paths.condition, which, axis=1) == condition, random),
-                            random)
+                slot = _nth(np.take(paths.condition, which, axis=1) == condition, random)
+                self._found(paths, which, slot, random)
         moved = np.flatnonzero(event == MIGRATE)
         if moved.size:
             paths.condition[:, moved] = GOOD

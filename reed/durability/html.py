@@ -23,7 +23,8 @@ body { margin: 0; background: var(--shade); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, sans-serif; }
 main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 3rem 4rem; background: var(--paper); }
 h1 { font-size: 1.75rem; line-height: 1.25; margin: 0 0 .4rem; }
-h2 { font-size: 1.2rem; margin: 2.6rem 0 .6rem; padding-top: .8rem; border-top: 1px solid var(--line); }
+h2 { font-size: 1.2rem; margin: 2.6rem 0 .6rem; padding-top: .8rem;
+  border-top: 1px solid var(--line); }
 p { margin: .5rem 0; } .soft { color: var(--soft); font-size: .92rem; }
 .verdict { margin: 1.4rem 0; padding: 1.1rem 1.4rem; border-left: .5rem solid var(--mark);
   background: var(--shade); }
@@ -33,7 +34,8 @@ p { margin: .5rem 0; } .soft { color: var(--soft); font-size: .92rem; }
 .card b { display: block; font-size: 1.3rem; } .card span { color: var(--soft); font-size: .86rem; }
 table { border-collapse: collapse; width: 100%; margin: .7rem 0; font-size: .92rem;
   font-variant-numeric: tabular-nums; }
-th { text-align: right; font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line); }
+th { text-align: right; font-weight: 600; color: var(--soft);
+  border-bottom: 2px solid var(--line); }
 td { text-align: right; border-bottom: 1px solid var(--line); }
 th, td { padding: .38rem .55rem; vertical-align: top; }
 th.left, td.left { text-align: left; }
@@ -45,8 +47,10 @@ td.over { color: #b3261e; font-weight: 600; }
 figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; display: block; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1.2rem; }
 figcaption { color: var(--soft); font-size: .88rem; }
-@media (max-width: 52rem) { .pair, .cards { grid-template-columns: 1fr 1fr; } main { padding: 1.5rem; } }
-@media print { body { background: #fff; } main { max-width: none; padding: 0; } h2 { break-after: avoid; } }
+@media (max-width: 52rem) {
+  .pair, .cards { grid-template-columns: 1fr 1fr; } main { padding: 1.5rem; } }
+@media print {
+  body { background: #fff; } main { max-width: none; padding: 0; } h2 { break-after: avoid; } }
 """
 
 
@@ -132,8 +136,8 @@ def _budget_table(verdict: Verdict) -> str:
     return (
         "<table><tr><th class='left'>threat</th><th>only this threat</th><th>all but this</th>"
         "<th>struck last (objects)</th><th>orders over the claim</th></tr>" + "".join(body)
-        + "</table><p class='soft'>Annual loss probabilities. Threats work together (a latent error "
-        "alone loses nothing; it kills when the other copies are gone), so the columns need not "
+        + "</table><p class='soft'>Annual loss probabilities. Threats work together (a latent "
+        "error alone loses nothing; it kills when the other copies are gone), so the columns need not "
         "add up to the total. Disks alone, for instance, are computed with every other threat "
         "switched off; an operator's skipped verification only harms where something is silently "
         "wrong already.</p>"
@@ -145,7 +149,8 @@ def _remedies(verdict: Verdict) -> str:
     for remedy in verdict.remedies:
         word = "<span class='yes'>yes</span>" if remedy.earns else "<span class='no'>no</span>"
         body.append(f"<tr><td class='left'>{escape(remedy.change)}</td><td class='left'>{word}</td>"
-                    f"<td class='left'>{escape(remedy.text)}</td><td>{_nines(remedy.loss)}</td></tr>")
+                    f"<td class='left'>{escape(remedy.text)}</td>"
+                    f"<td>{_nines(remedy.loss)}</td></tr>")
     return ("<table><tr><th class='left'>change</th><th class='left'>earns it</th>"
             "<th class='left'>what it takes</th><th>nines then</th></tr>" + "".join(body)
             + "</table>")
@@ -201,7 +206,11 @@ def _inputs(report: Report) -> str:
     for entry in report.scenario.inputs:
         spread = "" if entry.low is None else f"{entry.low:g} – {entry.high:g}"
         tag = "<span class='tag'>assumption</span> " if entry.assumption else ""
+        if not entry.key.startswith("fleet."):
+            continue
         value = entry.value if isinstance(entry.value, (str, bool)) else f"{entry.value:g}"
+        if entry.key.endswith("_bytes"):
+            value = _bytes(entry.value)
         body.append(f"<tr><td class='left'>{escape(entry.key)}</td><td>{value}</td>"
                     f"<td style='white-space:nowrap'>{spread}</td>"
                     f"<td class='left'>{tag}{escape(entry.source)}</td></tr>")

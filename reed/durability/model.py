@@ -287,16 +287,20 @@ def stripe_chain(scheme: Scheme, faults: StripeFaults) -> MarkovChain:
 class LossFlux:
     """Losses of one kind. rate: per stripe-year. together: probability that one given stripe is
     lost when such an incident happens anywhere in the population it is drawn for; incidents occur
-    `rate/together` times a year."""
+    `rate/together` times a year. sets: how many fates there are, where stripes on the same disks
+    share one (a burst destroys whole disks)."""
 
     blow: Blow
     rate: float
     together: float
+    sets: float = math.inf
 
     def any_rate(self, stripes: float) -> float:
         """Incidents per year that take at least one of `stripes` stripes:
-        rate/together·(1 − (1 − together)^stripes), which is rate·stripes while incidents are
-        rare and small, and the incident rate when each one surely hits."""
+        rate/together·(1 − (1 − together)^n) for n independent fates, which is rate·n while
+        incidents are rare and small, and the incident rate when each one surely hits. Disk sets
+        that overlap are counted as independent, which can only raise it."""
+        stripes = min(stripes, self.sets)
         if self.rate == 0.0:
             return 0.0
         if self.together >= 1.0:
@@ -415,7 +419,10 @@ def _together(scheme: Scheme, fleet: Fleet, solved: _Solved, own_set: bool) -> l
     for blow, rate in fluxes.items():
         if rate == 0.0:
             continue
+        sets = math.inf
         if blow.name in fleet_events:
+            if blow.name != "migration":
+                sets = 1.0 if own_set else fleet.copysets or math.comb(fleet.disks, scheme.shards)
             together = burst_rates[blow.name] / fleet_events[blow.name]
         else:
             # Disks that failed by themselves: a stripe is hit when it lies on just these disks.
@@ -429,7 +436,7 @@ def _together(scheme: Scheme, fleet: Fleet, solved: _Solved, own_set: bool) -> l
             together *= hidden**blow.hidden
             if blow.name == "on reading":
                 together *= faults.read_failure
-        result.append(LossFlux(blow, rate, min(1.0, max(together, 1e-300))))
+        result.append(LossFlux(blow, rate, min(1.0, max(together, 1e-300)), sets))
     return result
 
 

@@ -17,7 +17,7 @@ from .result import Estimate, Interval, nines_of
 from .scenario import Scenario
 from .schemes import LocalReconstruction, ReedSolomon, Replication, Scheme
 from .uncertainty import input_interval
-from .workers import Mapper, task_map
+from .workers import task_map
 
 COMPARED = (Replication(2), Replication(3), Replication(4), ReedSolomon(4, 2), ReedSolomon(6, 3),
             ReedSolomon(10, 4), ReedSolomon(17, 3), LocalReconstruction(12, 2, 2))
@@ -156,8 +156,8 @@ def times(loss: float) -> str:
 def sentence(verdict: Verdict) -> str:
     """The verdict in one sentence."""
     estimate = verdict.estimate
-    said = (f"{verdict.verdict}: {verdict.nines:g} nines claimed, {estimate.nines:.1f} computed for "
-            f"the {UNIT_WORDS[verdict.unit]} ({estimate.probability:.2g} a year)")
+    said = (f"{verdict.verdict}: {verdict.nines:g} nines claimed, {estimate.nines:.1f} computed "
+            f"for the {UNIT_WORDS[verdict.unit]} ({estimate.probability:.2g} a year)")
     if estimate.inputs is not None:
         said += (f"; with the inputs' uncertainty "
                  f"{nines_of(estimate.inputs.high):.1f} to {nines_of(estimate.inputs.low):.1f}")
@@ -195,7 +195,8 @@ def text(report: Report) -> str:
         over = f"{line.orders_over_claim:+.1f}" if math.isfinite(line.orders_over_claim) else "-"
         lines.append(f"  {line.threat:<20}{line.only:>11.2g}{line.without:>12.2g}{over:>19}")
     lines += ["", "What would earn the claim, each change alone:"]
-    lines += [f"  [{'yes' if remedy.earns else ' no'}] {remedy.text}" for remedy in verdict.remedies]
+    lines += [f"  [{'yes' if remedy.earns else ' no'}] {remedy.text}"
+              for remedy in verdict.remedies]
     threats = scenario.fleet.threats()
     short = {"disk failures": "disks", "latent errors": "latent", "silent corruption": "silent",
              "bursts": "bursts", "operator": "operator"}

@@ -406,7 +406,9 @@ def _inputs_interval(scheme: Scheme, fleet: Fleet, unit: str, value: float) -> I
     if not fleet.ranges:
         return None
     chain_unit = "object" if unit == "stripe" else unit
-    subject = fleet if unit != "stripe" else replace(fleet, object_bytes=None, object_on_one_set=False)
+    subject = fleet
+    if unit == "stripe":
+        subject = replace(fleet, object_bytes=None, object_on_one_set=False)
     interval = input_interval(scheme, subject, chain_unit)
     center = evaluate(scheme, subject).loss(chain_unit)
     if center == 0.0:

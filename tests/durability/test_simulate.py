@@ -91,9 +91,9 @@ def test_plain_simulation_of_frequent_losses_agrees_with_the_chain():
 
 def test_buried_faults_are_found_only_by_failure():
     """A stationary fleet carries decades of faults that no scrub sees."""
-    fleet = replace(LATENT, scrub=Scrub(336, 0.2, "persistent"), failures_per_disk_year=0.2)
+    fleet = replace(LATENT, scrub=Scrub(336, 0.2, "persistent"), failures_per_disk_year=0.4)
     found = simulate(Replication(3), fleet, seed=6, start="stationary", method="plain",
-                     target_relative_error=0.05)
+                     target_relative_error=0.1)
     truth = exact(Replication(3), fleet, start="stationary")
     assert abs(found.probability / truth - 1) < 4 * found.relative_error
 
@@ -115,9 +115,11 @@ def test_splitting_agrees_with_biasing():
     fleet = replace(LATENT, failures_per_disk_year=0.3, repair=Repair(transfer_hours=72))
     for scheme in (Replication(3), ReedSolomon(6, 4), LocalReconstruction(6, 2, 2)):
         one = simulate(scheme, fleet, seed=1, method="biased")
-        other = split(scheme, fleet, paths=4000, seed=2)
-        assert one.sampling.overlaps(other.sampling)
-        assert 0 < other.relative_error < 0.3
+        other = split(scheme, fleet, paths=12_000, seed=2)
+        error = math.hypot(one.relative_error * one.probability,
+                           other.relative_error * other.probability)
+        assert abs(one.probability - other.probability) < 4 * error
+        assert 0 < other.relative_error < 0.2
 
 
 def test_five_per_cent_at_1e_minus_30_in_seconds():
@@ -144,7 +146,7 @@ def test_weibull_raid_shows_the_published_multiple_of_the_naive_estimate():
     biased = simulate(ReedSolomon(7, 1), RAID, years=1, seed=4, unit="disk_set", method="biased",
                       target_relative_error=0.1, max_samples=50_000)
     multiple = -math.log1p(-plain.probability) * naive_years
-    print(f"multiple {multiple:.0f}, plain {plain.probability:.4g}, biased {biased.probability:.4g}")
+    print(f"multiple {multiple:.0f}, plain {plain}, biased {biased}")
     assert 2 < multiple < 1500
     difference = abs(plain.probability - biased.probability)
     assert difference < 4 * math.hypot(plain.relative_error * plain.probability,
@@ -199,10 +201,11 @@ def plain_python_losses(scheme, faults, years, runs, seed):
             if now > years:
                 break
             point = source.random() * sum(rate for rate, _, _ in rates)
-            for rate, shard, becomes in rates:
-                point -= rate
-                if point < 0:
-                    break
+            chosen = 0
+            while point >= rates[chosen][0]:
+                point -= rates[chosen][0]
+                chosen += 1
+            _, shard, becomes = rates[chosen]
             condition[shard] = becomes
             if sum(state != "good" for state in condition) > scheme.parity_shards:
                 losses += 1
