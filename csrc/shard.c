@@ -175,7 +175,7 @@ static enum reed_status check_geometry(struct reed_format_fault *fault, const st
                                           REED_GENERATOR_KLAUSPOST);
     if (status != REED_OK) return status;
     enum reed_generator generator = (enum reed_generator)g->generator;
-    if (g->data_shards < 1 || generator_check(generator, g->data_shards, 0) != REED_OK) {
+    if (generator_check(generator, g->data_shards, 0) != REED_OK) {
         return refuse(fault, REED_MALFORMED, "data_shards", g->data_shards, 1,
                       data_shards_max(generator));
     }

@@ -5,12 +5,14 @@ structures whose fields were set to boundary values behind a correct checksum.
 """
 
 import random
+import re
 import struct
 import sys
 
 import pytest
 
 import c_build
+from oracles import codes
 from oracles import format as oracle
 
 sys.path.insert(0, str(c_build.ROOT / "tests" / "vectors"))
@@ -123,6 +125,20 @@ def test_format_md_shows_the_frozen_bytes():
             covered.update(range(offset, offset + len(piece)))
         hidden = set(range(64 if name.startswith("block") else 256)) - covered
         assert not any(data[i] for i in hidden), name
+
+
+def test_format_md_pins_the_generators():
+    """The samples of FORMAT.md follow from its formulas."""
+    text = (c_build.ROOT / "FORMAT.md").read_text()
+    line = r"^\| ([a-z-]+) \| (\d+)\+(\d+) \| ([0-9 ]+?)(?: …)? \| ([0-9a-f]{8}) \|$"
+    samples = re.findall(line, text, re.MULTILINE)
+    assert len(samples) == 15
+    assert {name for name, *_ in samples} == set(codes.NAMES)
+    for name, k, m, row, crc in samples:
+        rows = codes.parity_rows(name, int(k), int(m))
+        shown = [int(number) for number in row.split()]
+        assert rows[0][:len(shown)].tolist() == shown, (name, k, m)
+        assert oracle.crc32c(rows.astype("uint8").tobytes()) == int(crc, 16), (name, k, m)
 
 
 def boundary_values(rng, bits):

@@ -413,6 +413,69 @@ static void test_parse_refuses_shard(void)
     }
 }
 
+/* The same for a block. Only the lowest byte of a field is set; `value` is 0 .. 255. */
+static void test_parse_refuses_block(void)
+{
+    enum { RECORD_SIZE = 64 + 960 };
+    static const struct {
+        size_t offset;
+        uint8_t value;
+        enum reed_status status;
+        const char *field;
+    } refusals[] = {
+        {31, 1, REED_MALFORMED, "row"}, /* its highest byte */
+        {32, 0x46, REED_MALFORMED, "payload_size"}, /* 9,030 */
+        {32, 0x51, REED_MALFORMED, "payload_size"}, /* 9,041 */
+        {33, 0xa1, REED_MALFORMED, "row_data_size"}, /* 41,296 */
+        {39, 1, REED_MALFORMED, "row_data_size"},
+        {40, 0, REED_MALFORMED, "data_shards"},
+        {40, 11, REED_MALFORMED, "payload_size"},
+        {40, 253, REED_MALFORMED, "parity_shards"},
+        {43, 1, REED_MALFORMED, "data_shards"},
+        {44, 3, REED_MALFORMED, "shard_index"},
+        {44, 5, REED_OK, NULL},
+        {44, 247, REED_MALFORMED, "parity_shards"},
+        {48, 0, REED_OK, NULL},
+        {48, 14, REED_MALFORMED, "shard_index"},
+        {51, 1, REED_MALFORMED, "shard_index"},
+        {56, 0, REED_UNSUPPORTED_FEATURE, "generator"},
+        {56, 8, REED_UNSUPPORTED_FEATURE, "generator"},
+        {56, 255, REED_UNSUPPORTED_FEATURE, "generator"},
+        {56, 2, REED_MALFORMED, "data_shards"},
+        {57, 0, REED_UNSUPPORTED_FEATURE, "field"},
+        {57, 2, REED_UNSUPPORTED_FEATURE, "field"},
+        {58, 11, REED_MALFORMED, "block_size_log2"},
+        {58, 25, REED_MALFORMED, "block_size_log2"},
+        {58, 255, REED_MALFORMED, "block_size_log2"},
+        {58, 24, REED_OK, NULL},
+        {59, 0, REED_MALFORMED, "row_data_size"},
+        {59, 2, REED_UNSUPPORTED_FEATURE, "flags"},
+        {59, 129, REED_UNSUPPORTED_FEATURE, "flags"},
+    };
+    struct reed_block_info info = sample_block(), parsed;
+    struct reed_format_fault fault;
+    uint8_t sample[RECORD_SIZE], record[RECORD_SIZE];
+    CHECK(write_record(&info, sample) == RECORD_SIZE, "record size");
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        memcpy(record, sample, RECORD_SIZE);
+        record[refusals[i].offset] = refusals[i].value;
+        uint32_t crc = reed_crc32c(0, record, 60);
+        store_u32_le(record + 60, reed_crc32c(crc, record + 64, info.payload_size));
+        enum reed_status status = reed_block_parse(NULL, record, RECORD_SIZE, &parsed, &fault);
+        CHECK(status == refusals[i].status, "refusal %zu: %d", i, (int)status);
+        if (status == REED_OK) continue;
+        CHECK(block_equal(&parsed, &no_block), "refusal %zu leaves fields", i);
+        CHECK(strcmp(fault.field, refusals[i].field) == 0, "refusal %zu names %s", i, fault.field);
+    }
+    const uint32_t payload_sizes[] = {0, REED_BLOCK_SIZE_MAX + 1, UINT32_MAX};
+    for (size_t i = 0; i < sizeof payload_sizes / sizeof payload_sizes[0]; i++) {
+        memcpy(record, sample, RECORD_SIZE);
+        store_u32_le(record + 52, payload_sizes[i]);
+        CHECK(reed_block_parse(NULL, record, RECORD_SIZE, &parsed, &fault) == REED_CORRUPT &&
+                  strcmp(fault.field, "payload_size") == 0, "payload size %u", payload_sizes[i]);
+    }
+}
+
 /* ---- damage ------------------------------------------------------------------------------ */
 
 static void test_every_bit_and_size_of_shards(void)
@@ -600,6 +663,7 @@ int main(void)
     test_write_refuses_shard();
     test_write_refuses_block();
     test_parse_refuses_shard();
+    test_parse_refuses_block();
     test_every_bit_and_size_of_shards();
     test_every_bit_and_size_of_blocks();
     test_identity_is_in_the_checksum();

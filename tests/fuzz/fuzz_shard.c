@@ -1,9 +1,11 @@
 /* fuzz_shard.c - libFuzzer target for everything that reads bytes of a shard file.
  *
- *     clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -Icsrc -Icsrc/include \
+ *     clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined \
+ *         -fno-sanitize=null,alignment,object-size,pointer-overflow -Icsrc -Icsrc/include \
  *         tests/fuzz/fuzz_shard.c $(find csrc -name '*.c') -o fuzz_shard
- *     ./fuzz_shard corpus tests/vectors/format
+ *     ./fuzz_shard -max_len=8192 corpus tests/vectors/format
  *
+ * (tests/c_build.py turns the four checks of single pointers off for the unrolled kernels alone.)
  * The input is parsed as it is, and once more behind a correct magic and checksum, so that the
  * fuzzer reaches the range checks. Properties: no access outside the input (it is copied to memory
  * of exactly its size), nothing is left in the output after an error, and whatever parses is
