@@ -137,8 +137,8 @@ def _budget_table(verdict: Verdict) -> str:
         "<table><tr><th class='left'>threat</th><th>only this threat</th><th>all but this</th>"
         "<th>struck last (objects)</th><th>orders over the claim</th></tr>" + "".join(body)
         + "</table><p class='soft'>Annual loss probabilities. Threats work together (a latent "
-        "error alone loses nothing; it kills when the other copies are gone), so the columns need not "
-        "add up to the total. Disks alone, for instance, are computed with every other threat "
+        "error alone loses nothing; it kills when the other copies are gone), so the columns need "
+        "not add up to the total. Disks alone, for instance, are computed with every other threat "
         "switched off; an operator's skipped verification only harms where something is silently "
         "wrong already.</p>"
     )

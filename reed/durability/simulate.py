@@ -32,7 +32,7 @@ from reed.errors import InvalidParameter
 
 from .engine import Engine, Losses, Paths
 from .fleet import Fleet, StripeFaults
-from .model import Blow, evaluate, loss_fluxes
+from .model import Blow, LossFlux, evaluate, loss_fluxes
 from .result import HOURS_PER_YEAR, Estimate, Interval
 from .schemes import Scheme
 from .uncertainty import input_interval
@@ -88,16 +88,21 @@ def run_block(task: Task) -> Tally:
     random = np.random.default_rng(
         np.random.SeedSequence(entropy=task.seed, spawn_key=(task.stage, task.index))
     )
-    engine = _engine(task.scheme, task.fleet, task.unit)
+    engine = _engine(task.scheme, task.fleet,
+                     "disk_set" if task.unit == "disk_set" else "stripe")
+    factors = _unit_factors(task.scheme, task.fleet, task.unit)
     weights = np.zeros(task.count)
     by_blow: dict[Blow, float] = defaultdict(float)
 
     def collect(losses: Any) -> None:
         if losses.number.size:
             value = np.exp(losses.log_weight)
-            np.add.at(weights, losses.number, value)
             for key in np.unique(losses.key):
-                by_blow[engine.blow(key)] += float(value[losses.key == key].sum())
+                same = losses.key == key
+                blow = engine.blow(key)
+                value[same] *= 1.0 if factors is None else factors[blow]
+                by_blow[blow] += float(value[same].sum())
+            np.add.at(weights, losses.number, value)
 
     if task.method == "plain":
         _plain_run(engine, task, random, collect)
@@ -304,10 +309,8 @@ def simulate(scheme: Scheme, fleet: Fleet, years: float = 1.0,
                                  ("unit", unit, ("stripe", "disk_set", "object", "fleet"))):
         if value not in allowed:
             raise InvalidParameter(f"{name} = {value!r}: allowed is one of {', '.join(allowed)}")
-    basic_unit = "disk_set" if unit == "disk_set" else "stripe"
-
     def tasks(chosen: str, stage: int, first: int, blocks: int) -> list[Task]:
-        return [Task(scheme, fleet, basic_unit, float(years), start, chosen, seed, stage, index)
+        return [Task(scheme, fleet, unit, float(years), start, chosen, seed, stage, index)
                 for index in range(first, first + blocks)]
 
     with task_map(workers) as run:
@@ -340,30 +343,38 @@ def simulate(scheme: Scheme, fleet: Fleet, years: float = 1.0,
             more = min(sums.samples // BLOCK, limit - sums.samples // BLOCK)
             gather(chosen, 2, more, sums, sums.samples + more * BLOCK)
 
-    factor = 1.0
-    if unit in ("object", "fleet"):
-        factor = _unit_factor(scheme, fleet, unit, sums)
-    return _estimate(scheme, fleet, years, start, unit, chosen, sums, factor)
+    return _estimate(scheme, fleet, years, start, unit, chosen, sums)
 
 
-def _unit_factor(scheme: Scheme, fleet: Fleet, unit: str, sums: Sums) -> float:
-    """Stripe losses → losses of a unit of many stripes, by what struck last: the simulated mix of
-    blows, with the sharing of each from the chain."""
-    count = fleet.stripes_per_object(scheme) if unit == "object" else fleet.stripes(scheme)
+class _Factors(dict):
+    """Blow → factor. A blow that the stationary chain gives no weight at all counts as if every
+    stripe were lost by itself, the largest factor there is."""
+
+    def __init__(self, fluxes: list[LossFlux], stripes: float):
+        super().__init__((flux.blow, flux.any_rate(stripes) / flux.rate) for flux in fluxes)
+        self.stripes = stripes
+
+    def __missing__(self, blow: Blow) -> float:
+        return self.stripes
+
+
+@lru_cache(maxsize=8)
+def _unit_factors(scheme: Scheme, fleet: Fleet, unit: str) -> _Factors | None:
+    """Losses of one stripe → losses of a unit of many, by what struck last: each simulated loss
+    weighs as many incidents of the unit as the chain's sharing says, so that the spread of rare
+    kinds of loss is in the interval too. None for units that are simulated as they are."""
+    if unit not in ("object", "fleet"):
+        return None
+    stripes = fleet.stripes_per_object(scheme) if unit == "object" else fleet.stripes(scheme)
     own_set = unit == "object" and fleet.object_on_one_set
-    fluxes = {flux.blow: flux.any_rate(count) / flux.rate
-              for flux in loss_fluxes(scheme, fleet, own_set)}
-    if not sums.by_blow:
-        return 1.0
-    scaled = math.fsum(weight * fluxes.get(blow, count) for blow, weight in sums.by_blow.items())
-    return scaled / math.fsum(sums.by_blow.values())
+    return _Factors(loss_fluxes(scheme, fleet, own_set), stripes)
 
 
 def _estimate(scheme: Scheme, fleet: Fleet, years: float, start: str, unit: str, chosen: str,
-              sums: Sums, factor: float) -> Estimate:
-    mean = sums.mean * factor
+              sums: Sums) -> Estimate:
+    mean = sums.mean
     error = sums.relative_error
-    # The factor spreads a rate of losses over many stripes; it becomes a probability last.
+    # The weights of these are rates of losses over many stripes; they become a probability last.
     turned_into_rate = unit in ("object", "fleet")
 
     def probability(value: float) -> float:
@@ -377,7 +388,8 @@ def _estimate(scheme: Scheme, fleet: Fleet, years: float, start: str, unit: str,
             high = probability(mean * (1.0 + Z95 * error))
     else:
         # Nothing seen: the rule of three bounds plain sampling; biased weights bound nothing.
-        low, high = 0.0, (3.0 / sums.samples if chosen == "plain" else 1.0)
+        counted = chosen == "plain" and not turned_into_rate
+        low, high = 0.0, (3.0 / sums.samples if counted else 1.0)
     value = probability(mean)
     names = {"stripe": f"one stripe of {scheme}", "disk_set": f"some block on {scheme.shards} "
              f"disks under {scheme}", "object": f"one object under {scheme}",
