@@ -16,7 +16,7 @@ from oracles import codes
 from oracles import format as oracle
 
 sys.path.insert(0, str(c_build.ROOT / "tests" / "vectors"))
-import make_format_vectors as vectors  # noqa: E402
+import make_format_vectors as vectors
 
 STATUSES = {
     0: "OK", 20: "NOT_A_SHARD", 21: "TRUNCATED", 22: "CORRUPT", 23: "MALFORMED",
@@ -144,7 +144,7 @@ def test_format_md_pins_the_generators():
 def boundary_values(rng, bits):
     limits = [0, 1, 2, 3, 7, 8, 255, 256, 257, 4095, 4096, 4097, 65536, 1 << 24, (1 << 24) + 1,
               1 << 62, (1 << 62) + 1, 1 << 63]
-    values = limits + [(1 << bits) - 1, (1 << bits) - 2, 1 << (bits - 1), rng.getrandbits(bits)]
+    values = [*limits, (1 << bits) - 1, (1 << bits) - 2, 1 << (bits - 1), rng.getrandbits(bits)]
     return [value for value in values if value < 1 << bits]
 
 
