@@ -17,12 +17,13 @@ EXTRAS := cli,durability,test
 INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench bench-quick lint sdist wheel check-sdist environment clean
+.PHONY: help demo test bench bench-quick coverage-durability lint sdist wheel check-sdist environment clean
 
 help:
 	@echo 'make demo         protect real data, lose parts of it, get it back (under a minute)'
 	@echo 'make test         every test that this machine can run; PYTEST_ARGS="-k cli" narrows it'
 	@echo 'make bench        reed beside its peers and the limit of this machine; bench-quick: 3 min'
+	@echo 'make coverage-durability  how often simulated intervals hold the exact answer'
 	@echo 'make lint         style, by ruff'
 	@echo 'make sdist wheel  distributions in dist/'
 	@echo 'make check-sdist  builds the sdist, installs it in an empty environment, tests it there'
@@ -51,6 +52,11 @@ test: environment
 bench bench-quick: environment
 	@$(PIP_INSTALL) 'reed-storage[bench]'
 	@$(BIN)/python -m benchmarks.run $(if $(filter bench-quick,$@),--quick) $(BENCH_ARGS)
+	@$(BIN)/python -m benchmarks.durability_claims --svg build/benchmarks/claims.svg
+
+# Simulated intervals against exact answers, 1,200 of them; the tests run a quick form.
+coverage-durability: environment
+	@$(BIN)/python -m benchmarks.durability_coverage --workers 2
 
 lint: environment
 	@$(PIP_INSTALL) ruff

@@ -271,6 +271,9 @@ def main():
     act("Speed")
     rates = measure_speed(data)
 
+    act("What it earns: nines a year at the speed just measured")
+    command("durability", "--measure", expect=0)
+
     act("Summary")
     tell(f"  {size / 1e6:.0f} MB of real data, protected {DATA_SHARDS}+{PARITY_SHARDS} and as "
          f"{COPIES} copies")
