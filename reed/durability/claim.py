@@ -16,7 +16,7 @@ from reed.errors import InvalidParameter
 
 from .fleet import Fleet, Scrub
 from .model import Outcome, evaluate
-from .result import Estimate, Interval, nines_of, whole_nines
+from .result import Estimate, Interval, human_bytes, nines_of, whole_nines
 from .schemes import LocalReconstruction, ReedSolomon, Replication, Scheme
 from .uncertainty import input_interval
 
@@ -126,7 +126,7 @@ def _estimate(outcome: Outcome, unit: str, interval: Interval | None) -> Estimat
     loss = outcome.loss(unit)
     names = {
         "object": "one object" if fleet.object_bytes is None
-        else f"one object of {fleet.object_bytes:.4g} bytes",
+        else f"one object of {human_bytes(fleet.object_bytes)}",
         "disk_set": f"some block on one set of {scheme.shards} disks",
         "fleet": f"any stripe of a fleet of {fleet.disks} disks",
     }

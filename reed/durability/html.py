@@ -11,7 +11,7 @@ from reed.errors import InvalidParameter
 
 from .claim import UNIT_WORDS, Verdict
 from .report import Curve, Report, culprits, sentence, times
-from .result import nines_of
+from .result import human_bytes, nines_of
 
 COLOURS = ("#1f4e79", "#c55a11", "#548235", "#7f6000", "#7030a0")
 VERDICT_COLOURS = {"PASS": "#2e7d32", "FAIL": "#b3261e", "NOT DEMONSTRABLE": "#9a6700"}
@@ -99,7 +99,7 @@ def _cards(verdict: Verdict) -> str:
     outcome = verdict.outcome
     cards = (
         (_nines(outcome.object_loss), "nines for one object", times(outcome.object_loss)),
-        (_bytes(outcome.bytes_lost), "expected loss a year", "in the whole fleet"),
+        (human_bytes(outcome.bytes_lost), "expected loss a year", "in the whole fleet"),
         (_nines(outcome.disk_set_loss), f"nines for {outcome.scheme.shards} disks",
          "some block on one set of disks"),
         (f"{outcome.fleet_loss:.2g}", "any loss in the fleet", "probability within a year"),
@@ -210,7 +210,7 @@ def _inputs(report: Report) -> str:
             continue
         value = entry.value if isinstance(entry.value, (str, bool)) else f"{entry.value:g}"
         if entry.key.endswith("_bytes"):
-            value = _bytes(entry.value)
+            value = human_bytes(entry.value)
         body.append(f"<tr><td class='left'>{escape(entry.key)}</td><td>{value}</td>"
                     f"<td style='white-space:nowrap'>{spread}</td>"
                     f"<td class='left'>{tag}{escape(entry.source)}</td></tr>")
@@ -240,7 +240,8 @@ def _probability(value: float) -> str:
         return f"{value:.3f}"
     if exponent < -30:
         return "below 10<sup>−30</sup>"
-    return f"{value / 10.0**exponent:.1f}·10<sup>{exponent}</sup>".replace("-", "−")
+    mantissa, power = f"{value:.1e}".split("e")
+    return f"{mantissa}·10<sup>{int(power)}</sup>".replace("-", "−")
 
 
 def _nines(loss: float) -> str:
@@ -249,13 +250,6 @@ def _nines(loss: float) -> str:
     if loss <= 10.0**-30:
         return "> 30"
     return f"{max(0.0, nines_of(loss)):.1f}"
-
-
-def _bytes(value: float) -> str:
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.2g} B"
 
 
 # -- plots -------------------------------------------------------------------------------------
@@ -305,7 +299,7 @@ def _budget_plot(verdict: Verdict) -> str:
     axes.set_yticks(range(len(lines)), [line.threat for line in lines])
     axes.invert_yaxis()
     axes.axvline(0.0, color="#1c2430", linewidth=1.2)
-    axes.set_xlim(min(-1.0, *shown, 0.0) - 1.0, max(1.0, *shown, 0.0) + 0.8)
+    axes.set_xlim(min(*shown, 0.0) - 1.0, max(1.0, *shown, 0.0) + 0.8)
     axes.set_xlabel("orders of magnitude over the claim (right of the line breaks it)", fontsize=9)
     return _svg(figure)
 

@@ -13,7 +13,7 @@ from reed.errors import InvalidParameter
 from .claim import UNIT_WORDS, Verdict, claim, with_repair_hours, with_scrub_hours
 from .fleet import Fleet
 from .model import evaluate
-from .result import Estimate, Interval, nines_of
+from .result import Estimate, Interval, human_bytes, nines_of
 from .scenario import Scenario
 from .schemes import LocalReconstruction, ReedSolomon, Replication, Scheme
 from .uncertainty import input_interval
@@ -185,7 +185,7 @@ def text(report: Report) -> str:
         lines.append(f"  assumed    {', '.join(scenario.fleet.assumptions)}")
     lines += ["", "The same year, counted in other ways:",
               f"  objects lost         {times(outcome.object_loss)} of each",
-              f"  bytes lost           {outcome.bytes_lost:.3g} expected in the fleet",
+              f"  bytes lost           {human_bytes(outcome.bytes_lost)} expected in the fleet",
               f"  a set of {scenario.scheme.shards} disks    {times(outcome.disk_set_loss)} some "
               "block lost",
               f"  any loss in fleet    {times(outcome.fleet_loss)}"]

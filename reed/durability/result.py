@@ -44,6 +44,14 @@ def whole_nines(nines: float) -> float:
     return nines if math.isinf(nines) else float(math.floor(nines + NINES_ROUNDING))
 
 
+def human_bytes(value: float) -> str:
+    """A size in decimal units, three digits."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g} B"
+
+
 def annual_from(probability: float, years: float, log_survival: float | None = None) -> float:
     """The annual probability p₁ = −expm1(log1p(−p)/years) of a loss probability over `years`.
 
