@@ -151,6 +151,22 @@ def test_same_id_same_bytes(data, disks):
     assert snapshot(*disks) == first
 
 
+@pytest.mark.parametrize("damage, named", [
+    (lambda content: content.__setitem__(20, content[20] ^ 1), "header"),
+    (lambda content: content.__setitem__(-20, content[-20] ^ 1), "footer"),
+    (lambda content: content.append(0), "footer"),
+    (lambda content: content.__delitem__(slice(9000, None)), "footer"),
+    (lambda content: content.__setitem__(slice(9000, 9000), bytes(64)), "size"),
+], ids=["header", "footer", "longer", "shorter", "wider"])
+def test_inspect_tells_what_is_damaged(damage, named, data, disks):
+    encode(data, disks)
+    assert run("inspect", *disks, expect=0).stdout.count("photos.tar.00") == 6
+    content = bytearray(shard(disks, 2).read_bytes())
+    damage(content)
+    shard(disks, 2).write_bytes(content)
+    assert named in run("inspect", disks[2], expect=1).stdout
+
+
 # ---- streams -------------------------------------------------------------------------------------
 
 
