@@ -118,11 +118,12 @@ static bool decode_grs(const struct locator *l, const uint8_t *differences, bool
     return root_count == error_count;
 }
 
-/* ---- one column of any other MDS code ---------------------------------------------------------
+/* ---- one column of any other code --------------------------------------------------------------
  *
  * The differences of a column are the sum of check columns of the wrong shards, scaled by their
- * errors: a unit vector for a compared shard, a column of coefficients for a source. The smallest
- * set of columns that spans the differences is sought by size. */
+ * errors: a unit vector for a compared shard, a column of coefficients for a source. The sets of
+ * columns that span the differences are sought by size. An MDS code has one within the limit; where
+ * a caller's own matrix has more, each could be the truth and none is named. */
 static bool trials_allowed(size_t given_count, size_t error_limit)
 {
     uint64_t combinations = 1, total = 0;
@@ -160,28 +161,53 @@ static enum reed_status prepare_search(struct locator *l)
     return status;
 }
 
-/* Depth-first over sets of `size` shards with ascending positions from `start`; the chosen columns
- * are kept reduced, and `rest` is what they leave of the differences. */
-static bool search_from(const struct locator *l, size_t size, size_t start, const uint8_t *rest,
-                        struct row_basis *basis, bool *found)
+/* A search for the sets of shards that explain a column. */
+struct search {
+    const struct locator *locator;
+    struct row_basis basis;         /* the check columns of `chosen`, reduced */
+    bool chosen[REED_SHARDS_MAX];
+    bool found[REED_SHARDS_MAX];    /* the first explanation */
+    size_t found_count;             /* explanations; the search ends at the second */
+};
+
+/* The chosen columns are independent, so they explain in one way only: with the first explanation
+ * among them it is that one, and the other columns have no part in it. */
+static void count_explanation(struct search *search)
 {
+    bool is_new = search->found_count == 0;
+    for (size_t i = 0; i < search->locator->given_count; i++) {
+        is_new |= search->found[i] && !search->chosen[i];
+    }
+    if (!is_new) return;
+    if (search->found_count++ == 0) memcpy(search->found, search->chosen, sizeof search->found);
+}
+
+/* Depth-first over sets of `size` more shards with ascending positions from `start`; `rest` is what
+ * the chosen columns leave of the differences. */
+static void search_from(struct search *search, size_t size, size_t start, const uint8_t *rest)
+{
+    const struct locator *l = search->locator;
     size_t r = l->check_count;
     size_t nonzero = 0;
     while (nonzero < r && rest[nonzero] == 0) nonzero++;
-    if (nonzero == r) return true;
-    if (size == 0) return false;
-    uint8_t column[REED_SHARDS_MAX], reduced[REED_SHARDS_MAX];
-    for (size_t i = start; i < l->given_count; i++) {
-        memcpy(column, l->check_columns + i * r, r);
-        if (!row_basis_add(basis, column)) continue;
-        memcpy(reduced, rest, r);
-        size_t last = basis->rank - 1;
-        row_add_scaled(reduced, basis->echelon + last * r, reduced[basis->pivots[last]], r);
-        found[i] = search_from(l, size - 1, i + 1, reduced, basis, found);
-        basis->rank--;
-        if (found[i]) return true;
+    if (nonzero == r) {
+        if (size == 0) count_explanation(search);
+        return;
     }
-    return false;
+    if (size == 0) return;
+    uint8_t column[REED_SHARDS_MAX], reduced[REED_SHARDS_MAX];
+    for (size_t i = start; i < l->given_count && search->found_count < 2; i++) {
+        memcpy(column, l->check_columns + i * r, r);
+        if (!row_basis_add(&search->basis, column)) continue;
+        memcpy(reduced, rest, r);
+        size_t last = search->basis.rank - 1;
+        row_add_scaled(reduced, search->basis.echelon + last * r,
+                       reduced[search->basis.pivots[last]], r);
+        search->chosen[i] = true;
+        search_from(search, size - 1, i + 1, reduced);
+        search->chosen[i] = false;
+        search->basis.rank--;
+    }
 }
 
 static bool decode_search(const struct locator *l, const uint8_t *differences, bool *found)
@@ -189,12 +215,17 @@ static bool decode_search(const struct locator *l, const uint8_t *differences, b
     /* error_limit rows of check_count; LOCATE_TRIALS_MAX keeps the product below this. */
     uint8_t echelon[REED_SHARDS_MAX * 32];
     size_t pivots[REED_SHARDS_MAX];
+    bool is_unique = l->code->generator != REED_GENERATOR_EXPLICIT; /* the others are MDS */
+    struct search search = {
+        .locator = l,
+        .basis = {.width = l->check_count, .echelon = echelon, .pivots = pivots},
+    };
     for (size_t size = 1; size <= l->error_limit; size++) {
-        struct row_basis basis = {.width = l->check_count, .echelon = echelon, .pivots = pivots};
-        memset(found, 0, l->given_count * sizeof *found);
-        if (search_from(l, size, 0, differences, &basis, found)) return true;
+        search_from(&search, size, 0, differences);
+        if (search.found_count > 1 || (search.found_count == 1 && is_unique)) break;
     }
-    return false;
+    memcpy(found, search.found, sizeof search.found);
+    return search.found_count == 1;
 }
 
 /* ---- the stripe ------------------------------------------------------------------------------ */

@@ -147,8 +147,12 @@ static void fill_lagrange(enum reed_generator generator, uint32_t data_shards,
         uint8_t derivative = vanishing_product(points, data_shards, points[j], j);
         for (uint32_t r = 0; r < parity_shards; r++) {
             uint8_t difference = points[data_shards + r] ^ points[j];
+            /* vand-inv at 256 shards, for old data only: a parity shard on a data shard's point is
+             * its copy. */
             rows[r * data_shards + j] =
-                gf256_divide(at_parity[r], gf256_multiply(difference, derivative));
+                difference == 0
+                    ? 1
+                    : gf256_divide(at_parity[r], gf256_multiply(difference, derivative));
         }
     }
 }

@@ -288,9 +288,13 @@ reed_plan_apply_crc32c(const struct reed_plan *plan, const uint8_t *const *sourc
  * A clean stripe costs one encode. Shards whose errors lie on the same few rows stay cheap;
  * adversarial patterns (other rows in each column) cost a decoder run per column.
  * Allocates working memory through the code's allocator, independent of shard_size.
- * Errors: INVALID_PARAMETER; TOO_FEW_SHARDS (g <= data_shards: nothing to agree with);
- * AMBIGUOUS; TOO_COMPLEX (explicit and isal-vand codes are searched exhaustively; refused beyond
- * 2^20 trials a column); OUT_OF_MEMORY. After an error *wrong_count is 0. */
+ * The bound is that of an MDS code. With an explicit matrix that is not, errors that it cannot tell
+ * apart are AMBIGUOUS or stay unnamed; within the bound no good shard is named by it either.
+ * Errors: INVALID_PARAMETER; TOO_FEW_SHARDS (g <= data_shards: nothing to agree with); NOT_MDS (the
+ * code is for decoding only); AMBIGUOUS; SINGULAR (explicit codes: the first data_shards given, or
+ * those that are not yet known to be wrong, do not determine the others); TOO_COMPLEX (explicit
+ * and isal-vand codes are searched exhaustively; refused beyond 2^20 trials a column);
+ * OUT_OF_MEMORY. After an error *wrong_count is 0. */
 REED_API REED_MUST_CHECK enum reed_status
 reed_locate(const struct reed_code *code, const uint32_t *indices, size_t given_count,
             const uint8_t *const *shards, size_t shard_size, uint32_t *wrong, size_t *wrong_count,
