@@ -6,14 +6,17 @@ Buffers are taken from Python, checked, and handed to one C call with the GIL re
 become exceptions. Nothing is computed here. What the arguments mean stands on each method.
 """
 
+cimport cython
 from cpython.buffer cimport (
     Py_buffer, PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release,
     PyObject_CheckBuffer, PyObject_GetBuffer,
 )
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from cpython.number cimport PyIndex_Check
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memcpy, memset, strcmp
+from posix.unistd cimport usleep
 
 from reed cimport creed
 from reed.creed cimport (
@@ -21,7 +24,8 @@ from reed.creed cimport (
     reed_plan, reed_status,
 )
 
-from concurrent.futures import ThreadPoolExecutor, wait
+import os
+from _thread import allocate_lock, start_new_thread
 
 import numpy
 
@@ -84,7 +88,6 @@ cdef const reed_kernel *find_kernel(object name) except NULL:
     status = creed.reed_kernel_find(wanted, &kernel)
     if status != REED_OK:
         if not name:
-            import os
             name = f"{os.environ.get('REED_KERNEL')} (from REED_KERNEL)"
         _check(status, f"kernel {name}; this machine runs {', '.join(kernels())}")
     return kernel
@@ -170,6 +173,8 @@ cdef Py_buffer *rows_export(Rows *rows, object buffer, bint writable, str what) 
     """Export `buffer` into the next view; only unsigned bytes are taken, and never copied."""
     cdef Py_buffer *view = &rows.views[rows.view_count]
     cdef int flags = PyBUF_FORMAT | PyBUF_STRIDES | (PyBUF_WRITABLE if writable else 0)
+    if rows.view_count == SHARDS_MAX:  # a caller's container that grows while it is read
+        raise errors.InvalidParameter(f"{what}: more than {SHARDS_MAX} buffers")
     if not PyObject_CheckBuffer(buffer):
         raise errors.InvalidParameter(
             f"{what} must be a buffer of bytes, not {type(buffer).__name__}")
@@ -287,8 +292,14 @@ cdef class _Columns:
     cdef size_t checksum_stride
     cdef void *scratch
     cdef reed_status status
+    cdef bint is_closed, is_running
+    cdef object done                   # a lock that is held until the task has ended
 
     def __call__(self):
+        with cython.critical_section(self):
+            if self.is_closed:
+                return
+            self.is_running = True
         with nogil:
             if self.block_size == 0:
                 self.status = creed.reed_plan_apply(
@@ -297,17 +308,23 @@ cdef class _Columns:
                 self.status = creed.reed_plan_apply_crc32c(
                     self.plan, self.sources, self.targets, self.begin, self.end, self.block_size,
                     self.source_crc32c, self.target_crc32c, self.checksum_stride, self.scratch)
+        with cython.critical_section(self):
+            self.is_running = False
+        if self.done is not None:
+            self.done.release()
 
-
-cdef dict _pools = {}
-
-
-cdef object _pool(int threads):
-    """The shared pool for calls with this many threads; the caller's thread is one of them."""
-    pool = _pools.get(threads)
-    if pool is None:
-        pool = _pools.setdefault(threads, ThreadPoolExecutor(threads - 1, "reed"))
-    return pool
+    cdef int close(self) except -1:
+        """Returns when the task uses the caller's memory no more, and never will. Runs no Python
+        code, which an interrupt could leave."""
+        cdef bint is_running = True
+        while is_running:
+            with cython.critical_section(self):
+                self.is_closed = True
+                is_running = self.is_running
+            if is_running:
+                with nogil:
+                    usleep(100)
+        return 0
 
 
 cdef int apply_plan(const reed_plan *plan, const uint8_t *const *sources, uint8_t *const *targets,
@@ -350,23 +367,25 @@ cdef int apply_ranges(const reed_plan *plan, const uint8_t *const *sources,
         task.begin, task.end = begin, min(begin + step, size)
         task.scratch = scratch + len(tasks) * scratch_size if scratch != NULL else NULL
         tasks.append(task)
-    return run_tasks(tasks, threads)
+    return run_tasks(tasks)
 
 
-cdef int run_tasks(list tasks, int threads) except -1:
-    """The first task runs on the caller's thread. Tasks use the caller's memory, so this waits for
-    all of them whatever happens: an interrupt is raised when the last one has ended."""
+cdef int run_tasks(list tasks) except -1:
+    """The first task runs on the caller's thread, each other one on a thread of its own, which costs
+    no more than to hand it to one that waits. Tasks use the caller's memory: whatever happens (an
+    interrupt, no thread to be had), none runs when this returns."""
     cdef _Columns task
-    futures = [_pool(threads).submit(task) for task in tasks[1:]]
-    tasks[0]()
-    interrupt = None
-    while not all([future.done() for future in futures]):
-        try:
-            wait(futures)
-        except BaseException as error:
-            interrupt = error
-    if interrupt is not None:
-        raise interrupt
+    try:
+        for task in tasks[1:]:
+            task.done = allocate_lock()
+            task.done.acquire()
+            start_new_thread(task, ())
+        tasks[0]()
+        for task in tasks[1:]:
+            task.done.acquire()
+    finally:
+        for task in tasks:
+            task.close()
     for task in tasks:
         _check(task.status, "apply")
     return 0
@@ -390,6 +409,7 @@ cdef object apply_plan_crc32c(const reed_plan *plan, Rows *sources, Rows *target
     checksums = empty((sources.count + targets.count, block_count), uint32)
     if checksums.size == 0:
         return checksums
+    threads = min(threads, block_count)
     view = checksums
     source_crc32c = &view[0, 0]
     step = (block_count + threads - 1) // threads
@@ -409,7 +429,7 @@ cdef object apply_plan_crc32c(const reed_plan *plan, Rows *sources, Rows *target
             task.target_crc32c = task.source_crc32c + <Py_ssize_t>sources.count * block_count
             task.scratch = scratch + len(tasks) * scratch_size
             tasks.append(task)
-        run_tasks(tasks, threads)
+        run_tasks(tasks)
     finally:
         PyMem_RawFree(scratch)
     return checksums
@@ -584,9 +604,10 @@ cdef class Code:
 
     cdef Plan keep(self, bytes name, Plan plan):
         """Cache a plan, and let the oldest go while there are too many."""
-        cdef size_t size = creed.reed_plan_memory_size(plan.plan)
-        self.plans[name] = plan
-        self.plan_bytes += size
+        kept = self.plans.setdefault(name, plan)
+        if kept is not plan:  # another thread made it meanwhile
+            return <Plan>kept
+        self.plan_bytes += creed.reed_plan_memory_size(plan.plan)
         while len(self.plans) > PLAN_COUNT_MAX or (
                 self.plan_bytes > PLAN_BYTES_MAX and len(self.plans) > 1):
             try:
@@ -755,8 +776,8 @@ cdef class Code:
 
         :param shards: mapping shard index -> buffer of n bytes; the data_shards lowest given
             indices that are not wanted are used.
-        :param checksums: mapping shard index -> the CRC32C of each of its blocks, as
-            `encode_crc32c` gives them; at least for the shards that are used.
+        :param checksums: mapping shard index -> the CRC32C of each of its blocks, at least for the
+            shards that are used; or the array that `encode_crc32c` gave.
         :param block_size: bytes of a block.
         :param wanted, out: as for `reconstruct`.
         :param threads: over how many threads to split the blocks.
@@ -769,7 +790,7 @@ cdef class Code:
         cdef bint targeted[SHARDS_MAX]
         cdef Rows sources, targets
         cdef Plan plan
-        cdef uint32_t s, t, index
+        cdef uint32_t s
         given = self.given(shards, available)
         self.mark_wanted(wanted, available, targeted)
         plan = self.reconstruct_plan(available, targeted)
@@ -778,22 +799,44 @@ cdef class Code:
         try:
             self.take_sources(&sources, plan.plan, given)
             result = self.take_wanted(&sources, &targets, plan.plan, given, out)
-            found = apply_plan_crc32c(plan.plan, &sources, &targets, block_size, threads)
-            for s in range(sources.count):
-                index = creed.reed_plan_source(plan.plan, s)
-                if index not in checksums:
-                    self.erase(&targets)
-                    raise errors.InvalidParameter(f"checksums has no entry for shard {index}")
-                wrong = numpy.flatnonzero(found[s] != numpy.asarray(checksums[index], uint32))
-                if wrong.size:
-                    self.erase(&targets)
+            expected = self.recorded(plan.plan, sources.size, block_size, checksums)
+            try:
+                found = apply_plan_crc32c(plan.plan, &sources, &targets, block_size, threads)
+                for s, block in numpy.argwhere(found[:sources.count] != expected):
                     raise errors.CorruptShard(
-                        f"shard {index}: the CRC32C of block {wrong[0]} does not match",
-                        shard_index=index, block=int(wrong[0]))
+                        f"shard {creed.reed_plan_source(plan.plan, s)}: the CRC32C of block {block} "
+                        "does not match", shard_index=creed.reed_plan_source(plan.plan, s),
+                        block=int(block))
+            except BaseException:
+                self.erase(&targets)
+                raise
         finally:
             rows_release(&sources)
             rows_release(&targets)
         return result, dict(zip(result, found[sources.count:]))
+
+    cdef object recorded(self, const reed_plan *plan, Py_ssize_t size, Py_ssize_t block_size,
+                         object checksums):
+        """The caller's checksums of the plan's sources, a row each."""
+        cdef Py_ssize_t block_count
+        cdef uint32_t s, index
+        if block_size < 1:
+            raise errors.InvalidParameter(f"block_size must be at least 1, not {block_size}")
+        block_count = size // block_size + (size % block_size > 0)
+        expected = empty((creed.reed_plan_source_count(plan), block_count), uint32)
+        for s in range(creed.reed_plan_source_count(plan)):
+            index = creed.reed_plan_source(plan, s)
+            try:
+                row = numpy.asarray(checksums[index])
+            except LookupError:
+                raise errors.InvalidParameter(
+                    f"checksums has no entry for shard {index}") from None
+            if row.shape != (block_count,):
+                raise errors.InvalidParameter(
+                    f"checksums of shard {index} must be {block_count} numbers, not of shape "
+                    f"{row.shape}")
+            expected[s] = row
+        return expected
 
     cdef int erase(self, Rows *rows) except -1:
         cdef uint32_t i
@@ -832,7 +875,7 @@ cdef class Code:
         for row in range(SHARDS_MAX):
             position_of[row] = -1
         for index in range(self.data_shards) if wanted is None else wanted:
-            if not isinstance(index, int) or not 0 <= index < self.data_shards:
+            if not PyIndex_Check(index) or not 0 <= index < self.data_shards:
                 raise errors.InvalidParameter(
                     f"wanted rows must be 0 to {self.data_shards - 1}, not {index!r}")
             row = index
@@ -865,11 +908,12 @@ cdef class Code:
                 refuse_overlap(&sources, &targets, 0, targets.size)
                 refuse_overlap(&copies, &targets, 0, targets.size)
             i = 0
-            for row in range(self.data_shards):
-                if position_of[row] >= 0 and available[row]:
-                    memcpy(targets.pointers[position_of[row]], copies.pointers[i] + begin,
-                           end - begin)
-                    i += 1
+            with nogil:
+                for row in range(self.data_shards):
+                    if position_of[row] >= 0 and available[row]:
+                        memcpy(targets.pointers[position_of[row]], copies.pointers[i] + begin,
+                               end - begin)
+                        i += 1
             if plan is not None:
                 for i in range(sources.count):
                     from_column[i] = sources.pointers[i] + begin

@@ -128,7 +128,12 @@ def join(rows, length):
     :param rows: a (k, n) uint8 array or a list of k equal rows.
     :return: a uint8 array of `length` bytes; a view where `rows` is one contiguous array.
     """
-    flat = numpy.asarray(rows, numpy.uint8).reshape(-1)
+    flat = numpy.asarray(rows)
+    if flat.size == 0:
+        flat = flat.astype(numpy.uint8)  # an empty list has no type of its own
+    if flat.dtype != numpy.uint8:
+        raise errors.InvalidParameter(f"rows must be unsigned bytes, not {flat.dtype}")
+    flat = flat.reshape(-1)
     if not 0 <= length <= flat.size:
         raise errors.InvalidParameter(
             f"length must be 0 to {flat.size}, the bytes in the rows, not {length}")
