@@ -2,20 +2,24 @@
  *
  * Every trial puts each shard between inaccessible pages: the columns that the call may touch begin
  * right behind one, or end right before one, or lie at a wanted alignment. Targets are poisoned,
- * and every other byte of their pages must keep its poison. Sources repeat random bytes with a prime
+ * and every other byte around them must keep its poison. Sources repeat random bytes with a prime
  * period, so swapped vectors never look alike. Each value of each axis is tried (targets 1 .. 16,
  * sources 1 .. 256, sizes 0 .. 4 vectors of the widest kernel and one byte, alignments 0 .. 63) with
- * the other axes random; then random combinations, small and large, ROUNDS of them. */
+ * the other axes random; then random combinations, small and large, ROUNDS of them; wide stripes,
+ * encoded and decoded; and sizes that are written past the cache. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "oracle.h"
 #include "reed.h"
 
 enum {
-    SOURCES_MAX = 256,
-    TARGETS_MAX = 16,
+    SHARDS_MAX = 256,
+    TARGETS_MAX = 16, /* of dense products; wide stripes have more */
     ALIGNMENTS = 64,
     SWEPT_SIZE_MAX = 4 * 64 + 1,
     LARGE_SIZE_MAX = 60000,
+    HUGE_SIZE_MAX = 2200000, /* a few shards of this size do not fit in any core's cache */
+    HUGE_SOURCES = 5,
+    HUGE_TARGETS = 3,
     OFFSET_MAX = 100, /* first columns that are tried: less than a page */
     PERIOD = 251,
     SCRATCH_MAX = 1 << 20,
@@ -26,9 +30,9 @@ static const uint64_t seed = 20240402;
 
 static uint64_t state;
 static const struct reed_kernel *kernel;
-static struct guarded source_regions[SOURCES_MAX], target_regions[TARGETS_MAX];
+static struct guarded source_regions[SHARDS_MAX], target_regions[SHARDS_MAX];
 static struct guarded scratch_region;
-static uint8_t patterns[SOURCES_MAX][PERIOD];
+static uint8_t patterns[SHARDS_MAX][PERIOD], expected[SHARDS_MAX][PERIOD];
 static size_t trial_count;
 
 /* How one trial lies in memory. */
@@ -36,46 +40,39 @@ struct shape {
     size_t target_count, source_count;
     size_t begin, end;   /* columns */
     size_t alignment;    /* of column `begin`, where a shard is placed by alignment */
+    bool is_uniform;     /* all shards are placed alike, else each at random */
 };
 
 /* Where column `begin` of a shard of `size` columns lies in its region. */
-static uint8_t *place(struct guarded region, size_t size, size_t alignment)
+static uint8_t *place(struct guarded region, struct shape shape)
 {
-    switch (random_below(&state, 3)) {
+    switch (shape.is_uniform ? 2 : random_below(&state, 3)) {
     case 0: return region.begin;
-    case 1: return region.end - size;
-    default: return region.begin + alignment;
+    case 1: return region.end - (shape.end - shape.begin);
+    default: return region.begin + shape.alignment;
     }
 }
 
-static void poison(struct guarded region)
+/* The part of a large region that a trial looks at: `size` bytes from `first`, and a margin. */
+static struct guarded near(struct guarded region, const uint8_t *first, size_t size)
 {
-    memset(region.begin, POISON, (size_t)(region.end - region.begin));
+    const size_t margin = 512;
+    size_t before = (size_t)(first - region.begin), behind = (size_t)(region.end - first) - size;
+    return (struct guarded){
+        .begin = before > margin ? region.begin + (before - margin) : region.begin,
+        .end = behind > margin ? region.end - (behind - margin) : region.end,
+    };
 }
 
 /* Everything of the region but [kept, kept + size) is poison. */
 static void check_poison(struct guarded region, const uint8_t *kept, size_t size, size_t target)
 {
     for (const uint8_t *p = region.begin; p < region.end; p++) {
-        if (p == kept && size > 0) p += size;
+        if (p == kept) p += size;
         if (p == region.end) break;
         CHECK(*p == POISON, "target %zu: byte %td outside the range was written", target,
               p - kept);
     }
-}
-
-/* Regions are large; only their first and last parts are used by small trials, so only those are
- * poisoned and looked at. */
-static struct guarded near(struct guarded region, const uint8_t *first, size_t size)
-{
-    const size_t margin = 512;
-    struct guarded part = region;
-    if ((size_t)(first - region.begin) > margin) part.begin = region.end - size - margin;
-    if (part.begin < region.begin) part.begin = region.begin;
-    if ((size_t)(region.end - first) > size + margin) {
-        part.end = part.begin + (size_t)(first - part.begin) + size + margin;
-    }
-    return part;
 }
 
 /* Scratch of exactly the stated size between guard pages, full of what the last call left. */
@@ -87,56 +84,89 @@ static void *scratch_for(const struct reed_plan *plan)
     return random_below(&state, 2) ? scratch_region.end - size : scratch_region.begin;
 }
 
-/* Runs `plan` and compares with `matrix` (target_count x source_count); an update adds to what the
- * targets held. */
-static void check_plan(const struct reed_plan *plan, const uint8_t *matrix, struct shape shape,
-                       bool accumulates)
+static void repeat(uint8_t *columns, const uint8_t *pattern, size_t size)
 {
-    size_t size = shape.end - shape.begin;
-    const uint8_t *sources[SOURCES_MAX], *source_columns[SOURCES_MAX];
-    uint8_t *targets[TARGETS_MAX], *target_columns[TARGETS_MAX];
-    uint8_t previous[TARGETS_MAX][PERIOD];
+    for (size_t i = 0; i < size; i += PERIOD) {
+        memcpy(columns + i, pattern, size - i < PERIOD ? size - i : PERIOD);
+    }
+}
+
+static bool repeats(const uint8_t *columns, const uint8_t *pattern, size_t size, size_t *first)
+{
+    for (size_t i = 0; i < size; i += PERIOD) {
+        size_t count = size - i < PERIOD ? size - i : PERIOD;
+        if (memcmp(columns + i, pattern, count) == 0) continue;
+        for (*first = i; columns[*first] == pattern[*first - i];) (*first)++;
+        return false;
+    }
+    return true;
+}
+
+/* Runs `plan` on sources that repeat `source_patterns`: the targets must repeat `expected`; those of
+ * an update what they held before and `expected` together. */
+static void check_plan(const struct reed_plan *plan, const uint8_t *const *source_patterns,
+                       struct shape shape, bool accumulates)
+{
+    size_t size = shape.end - shape.begin, first = 0;
+    const uint8_t *sources[SHARDS_MAX], *source_columns[SHARDS_MAX];
+    uint8_t *targets[SHARDS_MAX], *target_columns[SHARDS_MAX];
+    CHECK(reed_plan_source_count(plan) == shape.source_count &&
+              reed_plan_target_count(plan) == shape.target_count,
+          "counts of the plan");
     for (size_t s = 0; s < shape.source_count; s++) {
-        uint8_t *columns = place(source_regions[s], size, shape.alignment);
-        random_bytes(&state, patterns[s], PERIOD);
-        for (size_t i = 0; i < size; i++) columns[i] = patterns[s][i % PERIOD];
+        uint8_t *columns = place(source_regions[s], shape);
+        repeat(columns, source_patterns[s], size);
         source_columns[s] = columns;
         sources[s] = columns - shape.begin;
     }
     for (size_t t = 0; t < shape.target_count; t++) {
-        target_columns[t] = place(target_regions[t], size, shape.alignment);
-        targets[t] = target_columns[t] - shape.begin;
-        poison(near(target_regions[t], target_columns[t], size));
-        random_bytes(&state, previous[t], PERIOD);
-        for (size_t i = 0; accumulates && i < size; i++) {
-            target_columns[t][i] = previous[t][i % PERIOD];
+        uint8_t *columns = place(target_regions[t], shape);
+        struct guarded around = near(target_regions[t], columns, size);
+        memset(around.begin, POISON, (size_t)(around.end - around.begin));
+        if (accumulates) {
+            uint8_t previous[PERIOD];
+            random_bytes(&state, previous, PERIOD);
+            repeat(columns, previous, size);
+            for (size_t i = 0; i < PERIOD; i++) expected[t][i] ^= previous[i];
         }
+        target_columns[t] = columns;
+        targets[t] = columns - shape.begin;
     }
     CHECK(reed_plan_apply(plan, sources, targets, shape.begin, shape.end, scratch_for(plan)) ==
               REED_OK,
           "apply");
     for (size_t t = 0; t < shape.target_count; t++) {
-        uint8_t expected[PERIOD];
-        const uint8_t *pattern_rows[SOURCES_MAX];
-        for (size_t s = 0; s < shape.source_count; s++) pattern_rows[s] = patterns[s];
-        for (size_t i = 0; i < PERIOD && i < size; i++) {
-            expected[i] = oracle_dot(matrix + t * shape.source_count, shape.source_count,
-                                     pattern_rows, i);
-            if (accumulates) expected[i] ^= previous[t][i];
-        }
-        for (size_t i = 0; i < size; i++) {
-            CHECK(target_columns[t][i] == expected[i % PERIOD],
-                  "%zu targets, %zu sources, columns %zu to %zu: target %zu column %zu",
-                  shape.target_count, shape.source_count, shape.begin, shape.end, t, i);
-        }
+        CHECK(repeats(target_columns[t], expected[t], size, &first),
+              "%zu targets, %zu sources, columns %zu to %zu: target %zu column %zu",
+              shape.target_count, shape.source_count, shape.begin, shape.end, t,
+              shape.begin + first);
         check_poison(near(target_regions[t], target_columns[t], size), target_columns[t], size, t);
     }
     for (size_t s = 0; s < shape.source_count; s++) {
-        for (size_t i = 0; i < size; i++) {
-            CHECK(source_columns[s][i] == patterns[s][i % PERIOD], "source %zu was written", s);
-        }
+        CHECK(repeats(source_columns[s], source_patterns[s], size, &first),
+              "source %zu was written", s);
     }
     trial_count++;
+}
+
+/* Fresh patterns for the first `count` sources, and what a matrix makes of them. */
+static void fill_patterns(const uint8_t **rows, size_t count)
+{
+    for (size_t s = 0; s < count; s++) {
+        random_bytes(&state, patterns[s], PERIOD);
+        rows[s] = patterns[s];
+    }
+}
+
+static void expect_product(const uint8_t *matrix, const uint8_t *const *rows, struct shape shape)
+{
+    size_t size = shape.end - shape.begin, count = size < PERIOD ? size : PERIOD;
+    for (size_t t = 0; t < shape.target_count; t++) {
+        for (size_t i = 0; i < count; i++) {
+            expected[t][i] =
+                oracle_dot(matrix + t * shape.source_count, shape.source_count, rows, i);
+        }
+    }
 }
 
 /* Random coefficients, with the special ones often: 0, 1, 255 and whole rows of ones. */
@@ -155,16 +185,25 @@ static void random_matrix(uint8_t *matrix, size_t target_count, size_t source_co
     }
 }
 
+static void check_product(struct reed_plan *plan, const uint8_t *matrix, struct shape shape,
+                          bool accumulates)
+{
+    const uint8_t *rows[SHARDS_MAX];
+    fill_patterns(rows, shape.source_count);
+    expect_product(matrix, rows, shape);
+    check_plan(plan, rows, shape, accumulates);
+    reed_plan_destroy(plan);
+}
+
 static void try_matrix(struct shape shape)
 {
-    uint8_t matrix[TARGETS_MAX * SOURCES_MAX];
+    uint8_t matrix[TARGETS_MAX * SHARDS_MAX];
     struct reed_plan *plan;
     random_matrix(matrix, shape.target_count, shape.source_count);
     CHECK(reed_plan_create_matrix(kernel, NULL, matrix, shape.target_count, shape.source_count,
                                   &plan) == REED_OK,
           "plan");
-    check_plan(plan, matrix, shape, false);
-    reed_plan_destroy(plan);
+    check_product(plan, matrix, shape, false);
 }
 
 static struct reed_code *make_code(enum reed_generator generator, size_t data_shards,
@@ -186,9 +225,9 @@ static struct reed_code *make_code(enum reed_generator generator, size_t data_sh
 /* The native encoder: a transform wherever that is what the plan chooses. */
 static void try_native(struct shape shape)
 {
-    uint8_t matrix[TARGETS_MAX * SOURCES_MAX];
-    if (shape.source_count + shape.target_count > 256) {
-        shape.source_count = 256 - shape.target_count;
+    static uint8_t matrix[SHARDS_MAX * SHARDS_MAX];
+    if (shape.source_count + shape.target_count > SHARDS_MAX) {
+        shape.source_count = SHARDS_MAX - shape.target_count;
     }
     for (size_t t = 0; t < shape.target_count; t++) {
         for (size_t s = 0; s < shape.source_count; s++) {
@@ -201,16 +240,15 @@ static void try_native(struct shape shape)
     struct reed_plan *plan;
     CHECK(reed_plan_create_encode(code, &plan) == REED_OK, "plan");
     reed_code_destroy(code); /* a plan shares nothing with its code */
-    check_plan(plan, matrix, shape, false);
-    reed_plan_destroy(plan);
+    check_product(plan, matrix, shape, false);
 }
 
 /* Updates: both sources are multiplied by the same coefficient and added to the targets. */
 static void try_update(struct shape shape)
 {
-    uint8_t rows[TARGETS_MAX * SOURCES_MAX], matrix[TARGETS_MAX * 2];
+    uint8_t rows[TARGETS_MAX * SHARDS_MAX], matrix[TARGETS_MAX * 2];
     uint32_t parity[TARGETS_MAX];
-    size_t data_shards = 1 + random_below(&state, 256 - shape.target_count);
+    size_t data_shards = 1 + random_below(&state, SHARDS_MAX - shape.target_count);
     uint32_t changed = (uint32_t)random_below(&state, data_shards);
     random_matrix(rows, shape.target_count, data_shards);
     for (size_t t = 0; t < shape.target_count; t++) {
@@ -225,7 +263,47 @@ static void try_update(struct shape shape)
           "plan");
     reed_code_destroy(code);
     shape.source_count = 2;
-    check_plan(plan, matrix, shape, true);
+    check_product(plan, matrix, shape, true);
+}
+
+/* Loses shape.target_count random shards of a native stripe with at least as many parity shards, and
+ * rebuilds them in random order. Parity comes from the oracle. */
+static void try_decode(struct shape shape)
+{
+    size_t k = shape.source_count, lost = shape.target_count;
+    if (k + lost > SHARDS_MAX) shape.source_count = k = SHARDS_MAX - lost;
+    size_t m = lost + random_below(&state, SHARDS_MAX - k - lost + 1) / 4;
+    const uint8_t *shards[SHARDS_MAX], *sources[SHARDS_MAX];
+    fill_patterns(shards, k);
+    for (size_t r = 0; r < m; r++) {
+        uint8_t row[SHARDS_MAX];
+        for (size_t j = 0; j < k; j++) row[j] = oracle_native((unsigned)m, (unsigned)r, (unsigned)j);
+        for (size_t i = 0; i < PERIOD; i++) patterns[k + r][i] = oracle_dot(row, k, shards, i);
+        shards[k + r] = patterns[k + r];
+    }
+    uint32_t order[SHARDS_MAX], available[SHARDS_MAX];
+    bool is_lost[SHARDS_MAX] = {false};
+    for (uint32_t i = 0; i < k + m; i++) order[i] = i;
+    for (size_t i = 0; i < lost; i++) { /* the first `lost` of a random order */
+        size_t j = i + random_below(&state, k + m - i);
+        uint32_t kept = order[i];
+        order[i] = order[j];
+        order[j] = kept;
+        is_lost[order[i]] = true;
+        memcpy(expected[i], patterns[order[i]], PERIOD);
+    }
+    size_t available_count = 0;
+    for (uint32_t i = 0; i < k + m; i++) {
+        if (!is_lost[i]) available[available_count++] = i;
+    }
+    struct reed_code *code = make_code(REED_GENERATOR_NATIVE, k, m, NULL);
+    struct reed_plan *plan;
+    CHECK(reed_plan_create_reconstruct(code, available, available_count, order, lost, &plan) ==
+              REED_OK,
+          "plan");
+    reed_code_destroy(code);
+    for (uint32_t s = 0; s < k; s++) sources[s] = patterns[reed_plan_source(plan, s)];
+    check_plan(plan, sources, shape, false);
     reed_plan_destroy(plan);
 }
 
@@ -234,10 +312,11 @@ static struct shape random_shape(size_t size_max)
     size_t begin = random_below(&state, 2) ? random_below(&state, OFFSET_MAX) : 0;
     return (struct shape){
         .target_count = 1 + random_below(&state, TARGETS_MAX),
-        .source_count = 1 + random_below(&state, random_below(&state, 4) ? 24 : SOURCES_MAX),
+        .source_count = 1 + random_below(&state, random_below(&state, 4) ? 24 : SHARDS_MAX),
         .begin = begin,
         .end = begin + random_below(&state, size_max + 1),
         .alignment = random_below(&state, ALIGNMENTS),
+        .is_uniform = random_below(&state, 2),
     };
 }
 
@@ -246,6 +325,35 @@ static void try_all(struct shape shape)
     try_matrix(shape);
     try_native(shape);
     try_update(shape);
+    try_decode(shape);
+}
+
+/* More parity shards than fit in registers, of all proportions. */
+static struct shape random_wide_shape(size_t size_max)
+{
+    struct shape shape = random_shape(size_max);
+    shape.target_count = TARGETS_MAX + 1 + random_below(&state, 239);
+    shape.source_count = 1 + random_below(&state, SHARDS_MAX - shape.target_count);
+    return shape;
+}
+
+/* So many bytes that the targets are written past the cache; alone and in a wide stripe. */
+static void test_huge(long rounds)
+{
+    for (long i = 0; i < 4 + rounds / 20; i++) {
+        struct shape shape = random_shape(SWEPT_SIZE_MAX);
+        shape.source_count = 1 + random_below(&state, HUGE_SOURCES);
+        shape.target_count = 1 + random_below(&state, HUGE_TARGETS);
+        shape.end += HUGE_SIZE_MAX - SWEPT_SIZE_MAX - OFFSET_MAX - ALIGNMENTS -
+                     random_below(&state, 100);
+        try_all(shape);
+        shape.source_count = 60 + random_below(&state, 70);
+        shape.target_count = 20 + random_below(&state, 100);
+        shape.end = shape.begin + LARGE_SIZE_MAX - OFFSET_MAX - ALIGNMENTS -
+                    random_below(&state, 100);
+        try_native(shape);
+        try_decode(shape);
+    }
 }
 
 static void test_axes(void)
@@ -257,10 +365,16 @@ static void test_axes(void)
             try_all(shape);
         }
     }
-    for (size_t count = 1; count <= SOURCES_MAX; count++) {
+    for (size_t count = 1; count <= SHARDS_MAX; count++) {
         struct shape shape = random_shape(SWEPT_SIZE_MAX);
         shape.source_count = count;
         try_matrix(shape);
+        try_native(shape);
+        if (count < SHARDS_MAX) try_decode(shape);
+    }
+    for (size_t size = 0; size <= SWEPT_SIZE_MAX; size++) {
+        struct shape shape = random_wide_shape(0);
+        shape.end = shape.begin + size;
         try_native(shape);
     }
     for (size_t size = 0; size <= SWEPT_SIZE_MAX; size++) {
@@ -308,8 +422,8 @@ static void test_every_product(void)
 static void check_native_shape(unsigned k, unsigned m, const uint8_t *const *sources, size_t size,
                                size_t column_step)
 {
-    static uint8_t target_bytes[SOURCES_MAX][PERIOD];
-    uint8_t *targets[SOURCES_MAX], row[SOURCES_MAX];
+    static uint8_t target_bytes[SHARDS_MAX][PERIOD];
+    uint8_t *targets[SHARDS_MAX], row[SHARDS_MAX];
     for (unsigned t = 0; t < m; t++) targets[t] = target_bytes[t];
     struct reed_code *code = make_code(REED_GENERATOR_NATIVE, k, m, NULL);
     struct reed_plan *plan;
@@ -336,8 +450,8 @@ static void test_native_shapes(long rounds)
 {
     enum { SIZE = 67 }; /* a whole vector of every kernel, and a rest */
     const unsigned share = rounds >= 1000 ? 1 : 23;
-    const uint8_t *sources[SOURCES_MAX];
-    for (unsigned s = 0; s < SOURCES_MAX; s++) {
+    const uint8_t *sources[SHARDS_MAX];
+    for (unsigned s = 0; s < SHARDS_MAX; s++) {
         random_bytes(&state, patterns[s], PERIOD);
         sources[s] = patterns[s];
     }
@@ -419,10 +533,10 @@ int main(int argc, char **argv)
     state = seed;
     printf("seed %llu\n", (unsigned long long)seed);
     oracle_prepare();
-    for (size_t i = 0; i < SOURCES_MAX; i++) {
-        source_regions[i] = guarded_allocate(i < 32 ? LARGE_SIZE_MAX : 4096);
+    for (size_t i = 0; i < SHARDS_MAX; i++) {
+        source_regions[i] = guarded_allocate(i < HUGE_SOURCES ? HUGE_SIZE_MAX : LARGE_SIZE_MAX);
+        target_regions[i] = guarded_allocate(i < HUGE_TARGETS ? HUGE_SIZE_MAX : LARGE_SIZE_MAX);
     }
-    for (size_t i = 0; i < TARGETS_MAX; i++) target_regions[i] = guarded_allocate(LARGE_SIZE_MAX);
     scratch_region = guarded_allocate(SCRATCH_MAX);
     test_every_product();
     test_axes();
@@ -430,10 +544,14 @@ int main(int argc, char **argv)
     test_compare();
     for (long i = 0; i < rounds; i++) try_all(random_shape(SWEPT_SIZE_MAX));
     for (long i = 0; i < rounds; i++) {
-        struct shape shape = random_shape(LARGE_SIZE_MAX - OFFSET_MAX);
+        struct shape shape = random_shape(LARGE_SIZE_MAX - OFFSET_MAX - ALIGNMENTS);
         shape.source_count = 1 + shape.source_count % 32;
         try_all(shape);
+        shape = random_wide_shape(i % 8 ? 2000 : LARGE_SIZE_MAX - OFFSET_MAX - ALIGNMENTS);
+        try_native(shape);
+        try_decode(shape);
     }
+    test_huge(rounds);
     printf("%zu trials\n", trial_count);
     return EXIT_SUCCESS;
 }
