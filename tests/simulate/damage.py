@@ -478,7 +478,7 @@ def _ask(trial: Trial, faults: FaultyMedium, rng: random.Random) -> str:
 def _ask_decode(trial: Trial, paths, must: bool, cannot: bool) -> str:
     target = trial.root / "decoded"
     try:
-        files.decode(paths, target, **trial.options())
+        report = files.decode(paths, target, **trial.options())
     except NAMED_ERRORS as error:
         _require(not must, f"decode refused what it must give: {error!r}")
         _require(not target.exists(), "decode failed and left its target")
@@ -486,8 +486,8 @@ def _ask_decode(trial: Trial, paths, must: bool, cannot: bool) -> str:
         return type(error).__name__
     found = target.read_bytes()
     is_exact = found == trial.data
-    # With a forged block and no digest nobody can know better.
-    _require(is_exact or (trial.has_forgery and trial.digest == "none"),
+    # With a forged block and no digest (left) nobody can know better.
+    _require(is_exact or (trial.has_forgery and report.digest == "unavailable"),
              "decode returned other bytes")
     _require(not cannot or trial.has_forgery, "decode returned what cannot be known")
     _require(not _temporaries(trial.root), "decode left a temporary")
@@ -511,7 +511,8 @@ def _ask_verify(trial: Trial, paths, decoded: str, must: bool) -> str:
     if report.status == "healthy":
         held = {path.read_bytes() for path in trial.all_files()}
         # Without digest and parity there is nothing that a forged block could contradict.
-        is_blind = trial.has_forgery and trial.digest == "none" and not trial.code.parity_shards
+        is_blind = (trial.has_forgery and report.digest == "unavailable"
+                    and not trial.code.parity_shards)
         _require(is_blind or all(original in held for original in trial.pristine),
                  "healthy, but not every shard is what was written")
     return report.status
@@ -608,7 +609,7 @@ def _ask_repair(trial: Trial, paths, faults: FaultyMedium, before, blocks, statu
             _require(content in after.values(), f"{path.name} was not moved aside but lost")
     for path, content in trial.others.items():
         _require(before[path] != content or content in after.values(), "a foreign file is gone")
-    is_guessed = trial.has_forgery and trial.digest == "none"
+    is_guessed = trial.has_forgery and report.before.digest == "unavailable"
     # When no header and no footer was left, nothing says whether there was a digest.
     compared = slice(None)
     if report.before.stripe.digest_type is None:
