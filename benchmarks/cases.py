@@ -174,7 +174,7 @@ def _integrity_cases():
              *_rooflines("crc32c+reconstruct")), is_quick=False)
         yield Case(
             f"crc32c-{size // KIB}KiB{suffix}", f"CRC32C of {_size(size)} blocks, {where}",
-            "integrity", Job(10, 1, size, level), (_reed("crc32c"), _peer("isal", "crc32c")),
+            "crc32c", Job(10, 1, size, level), (_reed("crc32c"), _peer("isal", "crc32c")),
             is_quick=False)
     for size, level, targets in ((64 * KIB, HOT, ()),
                                  (MIB, ROTATING, (Target(0.9, (ROOFLINE_NT,)),))):

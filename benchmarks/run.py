@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks import cases, evaluate, harness, machine, measure, report
 
-ROUNDS_QUICK, ROUNDS_FULL = 9, 31
-SURVEY_ROUNDS_QUICK, SURVEY_ROUNDS_FULL = 5, 15
+ROUNDS_QUICK, ROUNDS_FULL = 15, 61
+SURVEY_ROUNDS_QUICK, SURVEY_ROUNDS_FULL = 7, 25
 
 
 def arguments(argv):
