@@ -243,10 +243,6 @@ class BatchViews:
                              for shard in range(shard_count)]
         self.payloads = payloads
 
-    def data_payload(self, row_count: int) -> list[memoryview]:
-        """The object's bytes in the first rows, in their order, as many pieces."""
-        return self.data_pieces[:row_count * (len(self.data_pieces) // self.row_count)]
-
 
 def cut(pieces: list[memoryview], size: int) -> list[memoryview]:
     """The pieces that hold the first `size` bytes, the last of them shortened."""

@@ -53,7 +53,6 @@ GOOD = _core.RECORD_GOOD
 CORRUPT = _core.RECORD_CORRUPT
 UNKNOWN = 3  # the medium did not answer
 UNREAD = 4  # nobody has asked yet
-_STATE_COUNT = 5
 
 _CONFLICTS_SHOWN = 100
 
