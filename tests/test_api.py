@@ -2,8 +2,11 @@
 refused and left untouched, copies of codes, the plan cache, threads and signals."""
 
 import array
+import ast
 import copy
 import importlib
+import importlib.resources
+import inspect
 import itertools
 import mmap
 import os
@@ -678,3 +681,43 @@ def test_without_a_thread_to_be_had(monkeypatch):
     out[:] = 0xA5
     time.sleep(0.05)
     assert started and (out == 0xA5).all(), "a thread still writes after the call has ended"
+
+
+# ---- the typed stub ------------------------------------------------------------------------------
+
+def stub_of(name):
+    """{function or class: (parameters, or {method: parameters})} of _core.pyi."""
+    path = importlib.resources.files("reed") / "_core.pyi"
+    module = ast.parse(path.read_text())
+
+    def parameters(function):
+        arguments = function.args
+        return [argument.arg for argument in
+                arguments.posonlyargs + arguments.args + arguments.kwonlyargs]
+
+    functions, classes = {}, {}
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef):
+            functions[node.name] = parameters(node)
+        elif isinstance(node, ast.ClassDef):
+            classes[node.name] = {method.name: parameters(method) for method in node.body
+                                  if isinstance(method, ast.FunctionDef)}
+    return functions if name is None else classes[name]
+
+
+def test_the_stub_says_what_there_is():
+    functions = stub_of(None)
+    public = {name for name, value in vars(_core).items()
+              if callable(value) and getattr(value, "__module__", None) == "reed._core"
+              and not name.startswith("_") and not isinstance(value, type)}
+    codec = {"kernels", "all_kernels", "generators", "crc32c", "crc32c_combine"}
+    assert codec <= set(functions) <= public
+    for name in codec:
+        assert list(inspect.signature(getattr(_core, name)).parameters) == functions[name], name
+    methods = stub_of("Code")
+    assert {name for name in dir(_core.Code) if not name.startswith("_")} == {
+        name for name in methods if not name.startswith("_")}
+    for name, parameters in methods.items():
+        value = getattr(_core.Code, name)
+        if callable(value) and not name.startswith("_"):
+            assert list(inspect.signature(value).parameters) == parameters, name

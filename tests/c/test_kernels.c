@@ -102,6 +102,49 @@ static bool repeats(const uint8_t *columns, const uint8_t *pattern, size_t size,
     return true;
 }
 
+/* The same targets once more, with the checksum of every block; the checksums' own tests are
+ * test_checksum.c. */
+static void check_fused(const struct reed_plan *plan, const uint8_t *const *sources,
+                        uint8_t *const *targets, uint8_t *const *target_columns,
+                        struct shape shape)
+{
+    enum { BLOCKS_MAX = 5 };
+    static uint32_t checksums[2 * SHARDS_MAX * BLOCKS_MAX];
+    size_t size = shape.end - shape.begin, first = 0;
+    size_t scratch_size = reed_plan_apply_crc32c_scratch_size(plan);
+    size_t block_size = size / (1 + random_below(&state, BLOCKS_MAX - 1)) + 1;
+    size_t block_count = size / block_size + (size % block_size > 0);
+    size_t stride = block_count + random_below(&state, BLOCKS_MAX - block_count + 1);
+    uint32_t *target_checksums = checksums + shape.source_count * stride;
+    CHECK(scratch_size > 0 && scratch_size <= SCRATCH_MAX, "%zu bytes of scratch", scratch_size);
+    for (size_t t = 0; t < shape.target_count; t++) memset(target_columns[t], POISON, size);
+    memset(checksums, POISON, sizeof checksums);
+    CHECK(reed_plan_apply_crc32c(plan, sources, targets, shape.begin, shape.end, block_size,
+                                 checksums, target_checksums, stride,
+                                 scratch_region.end - scratch_size) == REED_OK,
+          "fused");
+    for (size_t i = 0; i < shape.source_count + shape.target_count; i++) {
+        bool is_source = i < shape.source_count;
+        const uint8_t *columns = is_source ? sources[i] + shape.begin
+                                           : target_columns[i - shape.source_count];
+        if (!is_source) {
+            size_t t = i - shape.source_count;
+            CHECK(repeats(columns, expected[t], size, &first), "fused: target %zu", t);
+            check_poison(near(target_regions[t], columns, size), columns, size, t);
+        }
+        for (size_t b = 0; b < stride; b++) {
+            uint32_t wanted = 0xa5a5a5a5u; /* behind the last block nothing is written */
+            if (b < block_count) {
+                size_t at = b * block_size;
+                size_t count = size - at < block_size ? size - at : block_size;
+                wanted = reed_crc32c(0, columns + at, count);
+            }
+            CHECK(checksums[i * stride + b] == wanted, "shard %zu block %zu of %zu", i, b,
+                  block_count);
+        }
+    }
+}
+
 /* Runs `plan` on sources that repeat `source_patterns`: the targets must repeat `expected`; those of
  * an update what they held before and `expected` together. */
 static void check_plan(const struct reed_plan *plan, const uint8_t *const *source_patterns,
@@ -142,6 +185,7 @@ static void check_plan(const struct reed_plan *plan, const uint8_t *const *sourc
               shape.begin + first);
         check_poison(near(target_regions[t], target_columns[t], size), target_columns[t], size, t);
     }
+    if (!accumulates && trial_count % 3 == 0) check_fused(plan, sources, targets, target_columns, shape);
     for (size_t s = 0; s < shape.source_count; s++) {
         CHECK(repeats(source_columns[s], source_patterns[s], size, &first),
               "source %zu was written", s);

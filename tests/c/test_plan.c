@@ -623,6 +623,41 @@ static void test_apply_arguments(void)
               REED_INVALID_PARAMETER, "scratch");
     CHECK(reed_plan_compare(plan, sources, compared, 4, 4, scratch, &column) == REED_OK, "empty");
     free(scratch);
+
+    uint32_t checksums[3];
+    scratch = malloc(reed_plan_apply_crc32c_scratch_size(plan));
+    CHECK(scratch != NULL, "malloc");
+    const struct {
+        const struct reed_plan *plan;
+        const uint8_t *const *sources;
+        uint8_t *const *targets;
+        size_t begin, end, block_size, stride;
+        uint32_t *source_crc32c, *target_crc32c;
+        void *scratch;
+    } cases[] = {
+        {NULL, sources, targets, 0, 4, 4, 1, checksums, checksums + 2, scratch},
+        {plan, NULL, targets, 0, 4, 4, 1, checksums, checksums + 2, scratch},
+        {plan, sources, NULL, 0, 4, 4, 1, checksums, checksums + 2, scratch},
+        {plan, sources, targets, 3, 2, 4, 1, checksums, checksums + 2, scratch},
+        {plan, sources, targets, 0, 4, 0, 1, checksums, checksums + 2, scratch},
+        {plan, sources, targets, 0, 4, 3, 1, checksums, checksums + 2, scratch},
+        {plan, sources, targets, 0, 4, 4, 0, checksums, checksums + 2, scratch},
+        {plan, sources, targets, 0, 4, 4, 1, NULL, checksums + 2, scratch},
+        {plan, sources, targets, 0, 4, 4, 1, checksums, NULL, scratch},
+        {plan, sources, targets, 0, 4, 4, 1, checksums, checksums + 2, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CHECK(reed_plan_apply_crc32c(cases[i].plan, cases[i].sources, cases[i].targets,
+                                     cases[i].begin, cases[i].end, cases[i].block_size,
+                                     cases[i].source_crc32c, cases[i].target_crc32c,
+                                     cases[i].stride, cases[i].scratch) == REED_INVALID_PARAMETER,
+              "case %zu", i);
+    }
+    for (size_t i = 0; i < 4; i++) CHECK(target[i] == 9, "a refused call wrote");
+    CHECK(reed_plan_apply_crc32c(plan, sources, targets, 4, 4, 1, checksums, checksums + 2, 0,
+                                 scratch) == REED_OK,
+          "an empty range has no blocks");
+    free(scratch);
     reed_plan_destroy(plan);
 }
 
