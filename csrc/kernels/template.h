@@ -625,8 +625,9 @@ static KERNEL_TARGET void kernel_inverse(const void *prepared, unsigned log2_siz
 /* sum[i] += D(x)[i]. */
 KERNEL_INLINE void add_derivative(const unsigned log2_size, vector *sum, const vector *x)
 {
+    const unsigned count = 1u << log2_size;
     KERNEL_UNROLL
-    for (unsigned i = 0; i < 1u << log2_size; i++) {
+    for (unsigned i = 0; i < count; i++) {
         if (log2_size > 0 && (i & 1) == 0) sum[i] = vector_add(sum[i], x[i + 1]);
         if (log2_size > 1 && (i & 2) == 0) sum[i] = vector_add(sum[i], x[i + 2]);
         if (log2_size > 2 && (i & 4) == 0) sum[i] = vector_add(sum[i], x[i + 4]);
