@@ -27,7 +27,7 @@ from reed.errors import InvalidParameter
 
 from .clocks import Exponential
 from .fleet import StripeFaults
-from .model import Blow, kill_probability, unreadable_probability
+from .model import ON_READING, Blow, kill_probability, unreadable_probability
 from .result import HOURS_PER_YEAR
 from .schemes import Scheme
 
@@ -172,10 +172,9 @@ class Engine:
 
     def _unreadable(self) -> np.ndarray:
         """[bad counts in mixed radix] → probability that a repair cannot read enough."""
-        q = self.faults.read_failure
-        if not q:
+        if not self.faults.read_failure:
             return np.zeros(self.decodes.size)
-        return np.array([unreadable_probability(self.scheme, counts, q)
+        return np.array([unreadable_probability(self.scheme, counts, self.faults)
                          for counts in self._class_counts()])
 
     def _class_counts(self) -> Iterator[tuple[int, ...]]:
@@ -211,7 +210,7 @@ class Engine:
         kind, rest = divmod(int(key), base * base)
         missing, hidden = divmod(rest, base)
         if kind == len(self.kinds):
-            return Blow("latent errors", "on reading", missing, hidden)
+            return Blow("latent errors", ON_READING, missing, hidden)
         if self.kinds[kind].name:
             return Blow(self.kinds[kind].threat, self.kinds[kind].name)
         return Blow(self.kinds[kind].threat, "", missing, hidden)
@@ -579,14 +578,16 @@ class Engine:
         losses = None
         counts = self.count(np.take(paths.condition, which, axis=1))
         if self.faults.read_failure:
-            lost = self.unreadable_table[self._index(paths.condition[:, which] != GOOD)]
-            key = self._key(len(self.kinds), paths.condition[:, which])
+            condition = paths.condition[:, which]
+            bad = condition != GOOD if self.faults.hidden_adds else condition == MISSING
+            lost = self.unreadable_table[self._index(bad)]
+            key = self._key(len(self.kinds), condition)
             if biased:
                 # The chance of not finding enough readable shards is counted, not drawn.
-                with np.errstate(divide="ignore"):
-                    log_lost = np.log(lost)
+                with np.errstate(divide="ignore"):  # certain either way: weight zero for the other
+                    log_lost, log_read = np.log(lost), np.log1p(-lost)
                 losses = Losses(paths.number[which], paths.log_weight[which] + log_lost, key)
-                paths.log_weight[which] += np.log1p(-lost)
+                paths.log_weight[which] += log_read
             else:
                 drawn = random.random(which.size) < lost
                 losses = Losses(paths.number[which[drawn]], paths.log_weight[which[drawn]],

@@ -26,6 +26,8 @@ from .schemes import Scheme
 # Conditions of a shard that is not good, as positions in a class's tuple of counts.
 MISSING, LATENT, BURIED, WRONG, BURIED_WRONG = range(5)
 CONDITIONS = 5
+# Name of the blow that a repair deals which cannot read enough shards.
+ON_READING = "on reading"
 HIDDEN = (LATENT, BURIED, WRONG, BURIED_WRONG)
 
 Class = tuple[int, ...]
@@ -167,10 +169,11 @@ class _Stripe:
         faults = self.faults
         rate = faults.repair(missing)
         if faults.read_failure:
-            bad = tuple(sum(counts) for counts in state)
-            lost = unreadable_probability(self.scheme, bad, faults.read_failure)
+            bad = (tuple(sum(counts) for counts in state) if faults.hidden_adds
+                   else (state[0][MISSING],))
+            lost = unreadable_probability(self.scheme, bad, faults)
             hidden = sum(totals) - missing
-            yield Move(LOST, rate * lost, Blow("latent errors", "on reading", missing, hidden))
+            yield Move(LOST, rate * lost, Blow("latent errors", ON_READING, missing, hidden))
             rate *= 1.0 - lost
         wrong = 0.0 if faults.checksums else self.misled(totals)
         for target, share in ((None, 1.0 - wrong), (WRONG, wrong)):
@@ -234,10 +237,16 @@ class _Stripe:
                    Blow("operator", "migration"))
 
 
-def unreadable_probability(scheme: Scheme, bad: tuple[int, ...], q: float) -> float:
-    """That what is good no longer decodes when each good shard fails to be read with probability
-    `q`. bad: shards that are not good, per class of the scheme."""
+def unreadable_probability(scheme: Scheme, bad: tuple[int, ...], faults: StripeFaults) -> float:
+    """That a repair does not find enough it can read, when each good shard fails to be read with
+    probability `faults.read_failure`. bad: shards per class of the scheme that are not good; of a
+    set of whole disks those that are missing, because what cannot be read on two disks lies in
+    different stripes, and a read is fatal only where no disk more may be missing."""
+    q = faults.read_failure
     good = scheme.shards - sum(bad)
+    if not faults.hidden_adds:
+        # Beyond the margin the set is lost already; the engine's table asks all the same.
+        return -math.expm1(good * math.log1p(-q)) if sum(bad) >= scheme.parity_shards else 0.0
     return min(1.0, math.fsum(
         ways * q**failed * (1.0 - q) ** (good - failed)
         for failed, ways in enumerate(_fatal_sets(scheme, bad)) if ways
@@ -345,6 +354,7 @@ class _Solved:
     share: np.ndarray
     fluxes: dict[Blow, float]
     hidden: float  # mean share of a stripe's shards with a hidden fault
+    repairs: dict[Blow, float]  # how often a year a repair starts that can end in this loss
 
 
 @lru_cache(maxsize=512)
@@ -353,13 +363,16 @@ def _solve(scheme: Scheme, fleet: Fleet) -> _Solved:
     chain = stripe_chain(scheme, faults)
     share = occupation(chain) if chain.losses else np.eye(1, len(chain.states))[0]
     fluxes: dict[Blow, float] = defaultdict(float)
+    repairs: dict[Blow, float] = defaultdict(float)
     for state, blow, rate in chain.losses:
         fluxes[blow] += float(share[state]) * rate
+        if blow.name == ON_READING:
+            repairs[blow] += float(share[state]) * faults.repair(blow.missing)
     hidden = math.fsum(
         float(part) * (sum(map(sum, state)) - sum(counts[MISSING] for counts in state))
         for part, state in zip(share, chain.states, strict=True)
     ) / scheme.shards
-    return _Solved(faults, chain, share, dict(fluxes), hidden)
+    return _Solved(faults, chain, share, dict(fluxes), hidden, dict(repairs))
 
 
 def loss_fluxes(scheme: Scheme, fleet: Fleet, own_set: bool = False) -> list[LossFlux]:
@@ -434,8 +447,9 @@ def _together(scheme: Scheme, fleet: Fleet, solved: _Solved, own_set: bool) -> l
                 if fleet.copysets is not None:
                     together = max(together, 1.0 / fleet.copysets)
             together *= hidden**blow.hidden
-            if blow.name == "on reading":
-                together *= faults.read_failure
+            if blow.name == ON_READING:
+                # Of the stripes that such a repair reads, this share lacks a readable source.
+                together *= rate / solved.repairs[blow]
         result.append(LossFlux(blow, rate, min(1.0, max(together, 1e-300)), sets))
     return result
 

@@ -50,6 +50,31 @@ def exact(scheme, fleet, unit="stripe", start="pristine", years=1.0):
     return float(weights @ transition_matrix(chain, years)[:-1, -1])
 
 
+@pytest.mark.parametrize(("scheme", "loss"), [
+    (Replication(3), 3.11e-7), (ReedSolomon(4, 2), 5.54e-6), (ReedSolomon(10, 4), 2.75e-12)])
+def test_unreadable_sectors_on_different_disks_of_a_set_do_not_meet(scheme, loss):
+    """10 TB disks at 1e-15 per bit: one disk in thirteen has an unreadable sector, and only where
+    no further disk may be missing does it cost a block. By the stripe's chain and its sharing, by
+    the disk set's chain, and by simulation."""
+    fleet = Fleet(disks=scheme.shards, capacity_bytes=10e12, used_share=1.0, shard_bytes=2.0**22,
+                  failures_per_disk_year=0.0157, repair=Repair(transfer_hours=24),
+                  read_errors=ReadErrors(1e-15))
+    expected = evaluate(scheme, fleet).disk_set_loss
+    assert expected == pytest.approx(loss, rel=0.01)
+    assert exact(scheme, fleet, "disk_set", "stationary") == pytest.approx(expected, rel=0.01)
+    found = simulate(scheme, fleet, seed=2, unit="disk_set", start="stationary", method="biased",
+                     target_relative_error=0.02)
+    assert abs(found.probability / expected - 1) < 4 * found.relative_error + 0.01
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_read_that_surely_fails_is_a_loss_and_no_warning():
+    fleet = replace(BASE, capacity_bytes=1e12, shard_bytes=1e12, read_errors=ReadErrors(1e-6))
+    found = simulate(Replication(2), fleet, seed=3, method="biased", max_samples=50_000)
+    truth = exact(Replication(2), fleet)
+    assert abs(found.probability / truth - 1) < 4 * found.relative_error
+
+
 @pytest.mark.parametrize(("scheme", "fleet", "unit", "start"), [
     (Replication(3), LATENT, "stripe", "pristine"),
     (Replication(3), LATENT, "stripe", "stationary"),
