@@ -151,6 +151,8 @@ class Temporary:
         except FileExistsError:
             self._is_ours = False
             raise
+        except OSError as error:  # about the name that the caller knows
+            raise OSError(error.errno, error.strerror, self.final_path) from None
 
     def sync(self) -> None:
         """To the medium, and out of the page cache, so that reading it back reads the medium (as
@@ -169,11 +171,13 @@ class Temporary:
 
     def remove(self) -> None:
         """Closes the file and removes its temporary name, where that is still there."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
-        if self._is_ours:
-            _unlink_if_present(self.path)
+        descriptor, self.descriptor = self.descriptor, -1
+        try:
+            if descriptor >= 0:
+                os.close(descriptor)
+        finally:
+            if self._is_ours:
+                _unlink_if_present(self.path)
 
 
 class Publication:
@@ -192,14 +196,17 @@ class Publication:
         return self
 
     def __exit__(self, kind, error, traceback):
-        for temporary in self._temporaries:
-            temporary.remove()
-        if self._is_published:
-            for kept_path, _ in self._kept:
-                _unlink_if_present(kept_path)
+        # One that fails (a disk that has died) keeps none of the others from being done.
+        with contextlib.ExitStack() as stack:
+            if self._is_published:
+                for kept_path, _ in self._kept:
+                    stack.callback(_unlink_if_present, kept_path)
+            for temporary in self._temporaries:
+                stack.callback(temporary.remove)
 
     def create(self, final_path: str) -> Temporary:
         """A new temporary that will become `final_path`."""
+        _refuse_to_replace(final_path)
         temporary = Temporary(final_path)
         self._temporaries.append(temporary)
         temporary.open()
@@ -208,8 +215,11 @@ class Publication:
     def publish(self, overwrite: bool = False) -> None:
         """Gives every temporary its final name and syncs the folders.
 
-        Raises TargetExists when a final path is taken and `overwrite` is false.
+        Raises TargetExists when a final path is taken and `overwrite` is false, or taken by
+        something that is no file.
         """
+        for temporary in self._temporaries:
+            _refuse_to_replace(temporary.final_path)
         try:
             for temporary in self._temporaries:
                 final_path = temporary.final_path
@@ -229,14 +239,34 @@ class Publication:
         self._is_published = True
 
     def _take_back(self) -> None:
-        for kept_path, final_path in self._kept:
-            if os.path.lexists(kept_path):
-                os.replace(kept_path, final_path)
-                # Where both are still names of one file, the rename did nothing.
-                _unlink_if_present(kept_path)
-        for temporary in self._temporaries:
-            if temporary.is_at(temporary.final_path):
-                os.unlink(temporary.final_path)
+        # Callbacks run last first: earlier files come back before published ones are withdrawn.
+        with contextlib.ExitStack() as stack:
+            for temporary in self._temporaries:
+                stack.callback(_withdraw, temporary)
+            for kept_path, final_path in self._kept:
+                stack.callback(_bring_back, kept_path, final_path)
+
+
+def _withdraw(temporary: Temporary) -> None:
+    if temporary.is_at(temporary.final_path):
+        os.unlink(temporary.final_path)
+
+
+def _bring_back(kept_path: str, final_path: str) -> None:
+    if os.path.lexists(kept_path):
+        os.replace(kept_path, final_path)
+        # Where both are still names of one file, the rename did nothing.
+        _unlink_if_present(kept_path)
+
+
+def _refuse_to_replace(path: str) -> None:
+    """Folders, devices and pipes are never replaced by a file, whatever was asked for."""
+    try:
+        mode = os.stat(path, follow_symlinks=False).st_mode
+    except OSError:
+        return  # absent; or what is wrong shows, with the right error, when the file is made
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise TargetExists(f"{path} exists and is not a file; it is never replaced", path=path)
 
 
 def _link(temporary_path: str, final_path: str) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from .scanning import ShardFile, probe
 from .verifying import Survey
 from .work import Watch, Workers, folder_list, path_list
 from .writing import ShardWriter
+
+# How header, footer and block begin; see FORMAT.md.
+_MAGICS = tuple(b"\x89RS" + kind + b"\r\n\x1a\n" for kind in (b"H", b"F", b"B"))
+_SURPLUS_CHUNK = 1 << 20
 
 
 def repair(
@@ -148,6 +153,13 @@ def _plan(stripe: Stripe, chosen_folders: list[str] | None,
             actions.append(_left(-1 if shard_index is None else shard_index, file.path,
                                  "not one shard file: holds blocks of several, or displaced"))
             continue
+        if not stat.S_ISREG(file.identity.st_mode):
+            actions.append(_left(shard_index, file.path, "a device, which is never replaced"))
+            continue
+        if _holds_more(file, stripe.layout.file_size, check):
+            actions.append(_left(shard_index, file.path,
+                                 "holds more than this shard behind its end: not replaced"))
+            continue
         held.add(shard_index)
         if stripe.is_whole(file):
             continue
@@ -168,6 +180,25 @@ def _plan(stripe: Stripe, chosen_folders: list[str] | None,
             missing.append(shard_index)
     tasks += _place_missing(stripe, missing, chosen_folders, check)
     return tasks, actions
+
+
+def _holds_more(file: ShardFile, end: int, check) -> bool:
+    """Whether any structure of a shard begins behind the shard that this file is: an image of a
+    disk, or files that were put behind one another. What stands there may be the last copy of
+    something else. What cannot be read now may be such a structure."""
+    buffer = memoryview(bytearray(_SURPLUS_CHUNK))
+    overlap = b""
+    for offset in range(end, file.size, _SURPLUS_CHUNK):
+        check()
+        try:
+            count = medium.read_at(file.descriptor, buffer, offset)
+        except OSError:
+            return True
+        chunk = overlap + buffer[:count].tobytes()
+        if any(magic in chunk for magic in _MAGICS):
+            return True
+        overlap = chunk[-7:]
+    return False
 
 
 def _damage(stripe: Stripe, file: ShardFile) -> str:
