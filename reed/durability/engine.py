@@ -26,8 +26,8 @@ import numpy as np
 from reed.errors import InvalidParameter
 
 from .clocks import Exponential
-from .fleet import StripeFaults
-from .model import ON_READING, Blow, kill_probability, unreadable_probability
+from .fleet import MIGRATION, ON_READING, StripeFaults
+from .model import Blow, kill_probability, unreadable_probability
 from .result import HOURS_PER_YEAR
 from .schemes import Scheme
 
@@ -151,7 +151,7 @@ class Engine:
                 rates.append(burst.events_per_year / HOURS_PER_YEAR * by_present)
         fatal = faults.migrations * faults.skip_verification * faults.early_reclaim
         if fatal and faults.silent:
-            kinds.append(_Kind("migration", "operator", "migration"))
+            kinds.append(_Kind("migration", "operator", MIGRATION))
             rates.append(fatal / HOURS_PER_YEAR)
         return kinds, rates
 

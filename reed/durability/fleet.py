@@ -21,6 +21,8 @@ SECONDS_PER_HOUR = 3600.0
 REPAIR_MODES = ("parallel", "serial", "joint", "shared")
 PLACEMENTS = ("random", "copyset")
 UNITS = ("stripe", "disk_set")
+# Losses by other causes go under these names.
+ON_READING, MIGRATION = RESERVED_NAMES = ("on reading", "migration")
 
 
 def _number(name: str, value: float, low: float, high: float = math.inf, *,
@@ -175,6 +177,13 @@ class Burst:
     operator: bool = False
 
     def __post_init__(self) -> None:
+        # The name keys the burst's ranges and losses.
+        if (not isinstance(self.name, str) or not self.name.strip() or "." in self.name
+                or self.name in RESERVED_NAMES):
+            raise InvalidParameter(
+                f"bursts.name = {self.name!r}: allowed is a text that is not empty, has no dot "
+                f"and is none of {', '.join(RESERVED_NAMES)}"
+            )
         _number(f"burst {self.name!r}: events_per_year", self.events_per_year, 0)
         _number(f"burst {self.name!r}: disk_loss_probability", self.disk_loss_probability, 0, 1)
         _choice(f"burst {self.name!r}: scope", self.scope, ("fleet", "domain"))
@@ -365,6 +374,13 @@ class Fleet:
                 "give arrivals per disk-year or errors per bit read"
             )
 
+        names = [burst.name for burst in self.bursts]
+        for name in names:
+            if names.count(name) > 1:
+                raise InvalidParameter(
+                    f"bursts.name = {name!r}: given {names.count(name)} times; allowed is a name "
+                    "of its own for every burst"
+                )
         for spread in self.ranges:
             value = self.value(spread.path)
             if not spread.low <= value <= spread.high:

@@ -19,15 +19,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from .fleet import ALL_THREATS, Fleet, StripeBurst, StripeFaults
+from .fleet import ALL_THREATS, MIGRATION, ON_READING, Fleet, StripeBurst, StripeFaults
 from .markov import LOST, MarkovChain, Move, explore, occupation
 from .schemes import Scheme
 
 # Conditions of a shard that is not good, as positions in a class's tuple of counts.
 MISSING, LATENT, BURIED, WRONG, BURIED_WRONG = range(5)
 CONDITIONS = 5
-# Name of the blow that a repair deals which cannot read enough shards.
-ON_READING = "on reading"
 HIDDEN = (LATENT, BURIED, WRONG, BURIED_WRONG)
 
 Class = tuple[int, ...]
@@ -234,7 +232,7 @@ class _Stripe:
         yield Move(self.start(), faults.migrations * (1.0 - skipped * bad))
         # A misled migration whose source was kept is rolled back: the stripe stays as it was.
         yield Move(LOST, faults.migrations * skipped * bad * faults.early_reclaim,
-                   Blow("operator", "migration"))
+                   Blow("operator", MIGRATION))
 
 
 def unreadable_probability(scheme: Scheme, bad: tuple[int, ...], faults: StripeFaults) -> float:
@@ -425,7 +423,7 @@ def _together(scheme: Scheme, fleet: Fleet, solved: _Solved, own_set: bool) -> l
         if blow.threat in ("bursts", "operator"):
             burst_rates[blow.name] += rate
     fleet_events = {burst.name: burst.fleet_events_per_year for burst in faults.bursts}
-    fleet_events["migration"] = (
+    fleet_events[MIGRATION] = (
         faults.migrations * faults.skip_verification * faults.early_reclaim
     )
     result = []
@@ -434,7 +432,7 @@ def _together(scheme: Scheme, fleet: Fleet, solved: _Solved, own_set: bool) -> l
             continue
         sets = math.inf
         if blow.name in fleet_events:
-            if blow.name != "migration":
+            if blow.name != MIGRATION:
                 sets = 1.0 if own_set else fleet.copysets or math.comb(fleet.disks, scheme.shards)
             together = burst_rates[blow.name] / fleet_events[blow.name]
         else:

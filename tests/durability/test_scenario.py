@@ -66,6 +66,12 @@ def test_a_good_file_is_read_with_its_notes():
     ("kind = \"reed-solomon\"", "kind = \"raid\"", "scheme.kind", "raid", "replication"),
     ("[fleet.repair]\ntransfer_hours = { value = 24, assumption = true }", "", "fleet.repair",
      "None", "missing"),
+    ("name = \"power\"", "name = \"\"", "bursts.name", "''", "not empty"),
+    ("name = \"power\"", "name = \"p.q\"", "bursts.name", "p.q", "no dot"),
+    ("name = \"power\"", "name = \"migration\"", "bursts.name", "migration", "none of"),
+    ("name = \"power\"", "name = \"on reading\"", "bursts.name", "on reading", "none of"),
+    ("[[fleet.bursts]]", "[[fleet.bursts]]\nname = \"power\"\nevents_per_year = 0.2\n"
+     "disk_loss_probability = 0.5\n[[fleet.bursts]]", "bursts.name", "power", "of its own"),
     ("nines = 9", "nines = = 9", "file", "Invalid", "TOML"),
 ])
 def test_every_mistake_is_named(old, new, key, value, allowed):
