@@ -28,6 +28,8 @@ UNITS = ("object", "disk_set", "fleet")
 # (5 copies, joint repair after exactly 24 h), against simulation.
 CLOCK_FACTOR = 100.0
 
+STATED = "at the stated values, not over their ranges"
+
 UNIT_WORDS = {
     "object": "expected share of objects lost",
     "disk_set": "probability of losing some block on one set of disks",
@@ -56,7 +58,8 @@ class BudgetLine:
 @dataclass(frozen=True)
 class Remedy:
     """A change that, alone, earns the claim, or the statement that it cannot. `value` is the
-    needed input; None where no value does."""
+    needed input; None where no value does. Every other input stands at its value, not anywhere in
+    its range as in the verdict: `text` says so where there are ranges."""
 
     change: str
     value: float | str | None
@@ -251,6 +254,9 @@ def _remedies(nines: float, scheme: Scheme, fleet: Fleet, unit: str) -> tuple[Re
     found.append(_other_code(nines, scheme, fleet, loss))
     if not any(remedy.earns for remedy in found):
         found.append(_together(nines, scheme, fleet, loss))
+    if fleet.ranges:
+        found = [replace(remedy, text=f"{remedy.text} ({STATED})") if remedy.earns else remedy
+                 for remedy in found]
     return tuple(found)
 
 

@@ -122,6 +122,15 @@ def test_remedies_earn_the_claim_that_they_name():
         assert found["code"].earns
 
 
+def test_a_remedy_says_that_it_holds_at_the_stated_values_only():
+    ranged = replace(TRIPLE, disks=100, ranges=(Range("failures_per_disk_year", 0.01, 0.03),))
+    for fleet, said in ((ranged, True), (replace(ranged, ranges=()), False)):
+        earning = [remedy for remedy in claim(11, Replication(3), fleet).remedies if remedy.earns]
+        assert earning
+        for remedy in earning:
+            assert ("not over their ranges" in remedy.text) == said
+
+
 def test_any_loss_in_a_fleet_against_a_plain_simulation_of_placed_stripes():
     """12 disks, random placement, independent failures: the sharing formula against a simulation
     that knows nothing of it. Losses of stripes come together, so N·p would be far too high."""
