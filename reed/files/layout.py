@@ -175,16 +175,16 @@ class Layout:
         object's last row when it is among them, else 0."""
         return self.last_row_data_size if self.is_last(first_row + count - 1) else 0
 
-    def batches(self, rows_per_batch: int, row_count: int):
-        """Pairs (first row, count) that cover all rows; a last row with shorter blocks stands
-        alone."""
-        full_rows = row_count
-        if row_count and self.payload_size(row_count - 1) != self.geometry.block_size:
-            full_rows = row_count - 1
-        for first in range(0, full_rows, rows_per_batch):
-            yield first, min(rows_per_batch, full_rows - first)
-        if full_rows < row_count:
-            yield full_rows, 1
+    def batches(self, rows_per_batch: int, end_row: int, first_row: int = 0):
+        """Pairs (first row, count) that cover the rows before `end_row`; a last row with shorter
+        blocks stands alone."""
+        full_end = end_row
+        if end_row and self.payload_size(end_row - 1) != self.geometry.block_size:
+            full_end = end_row - 1
+        for first in range(first_row, full_end, rows_per_batch):
+            yield first, min(rows_per_batch, full_end - first)
+        if full_end < end_row:
+            yield full_end, 1
 
 
 class RecordBatch:

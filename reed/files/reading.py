@@ -7,6 +7,7 @@ one block are both bad.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy
@@ -35,6 +36,7 @@ from .layout import (
     require_same,
     stripe_id_bytes,
 )
+from .ranges import Ranges
 from .reports import ShardReport, SkippedFile, StripeReport
 from .scanning import (
     IDENTITY_FIELDS,
@@ -55,6 +57,7 @@ UNKNOWN = 3  # the medium did not answer
 UNREAD = 4  # nobody has asked yet
 
 _CONFLICTS_SHOWN = 100
+_ROW_MAX = (1 << 63) - 1  # more than any object has
 
 
 @dataclass
@@ -119,6 +122,7 @@ class Stripe:
         self.shard_states = [Counter() for _ in range(geometry.shard_count)]
         self.unknown_shards: set[int] = set()
         self._candidates: list[list[tuple[ShardFile, Run]]] = []
+        self._candidate_rows: list[numpy.ndarray] = []  # (first row, end row) of each
         self._conflict_count = 0
 
     def __enter__(self):
@@ -150,6 +154,10 @@ class Stripe:
         for file in self.files:
             for run in file.runs:
                 self._candidates[run.shard_index].append((file, run))
+        self._candidate_rows = [
+            numpy.array([(run.first_row, _ROW_MAX if run.end_row is None else run.end_row)
+                         for _, run in candidates], numpy.int64).reshape(-1, 2)
+            for candidates in self._candidates]
 
     def _agree_on_ends(self) -> None:
         first = None
@@ -252,21 +260,61 @@ class Stripe:
         """What is known of the stripe."""
         return describe(self.geometry, self.layout.object_size, self.digest_type, self.digest)
 
-    def row_limit(self) -> int:
-        """How many rows there are, or at most can be while the object's size is unknown."""
-        if self.layout.row_count is not None:
-            return self.layout.row_count
-        limit = 0
+    def row_batches(self, rows_per_batch: int):
+        """Pairs (first row, count) over all rows, of an object whose size is known."""
+        return self.layout.batches(rows_per_batch, self.layout.row_count)
+
+    def batches_and_gaps(self, rows_per_batch: int) -> Iterator[tuple[int, int, bool]]:
+        """Triples (first row, count, whether the files can hold a block of them) over all rows;
+        while the object's size is unknown, to the last that they can hold.
+
+        A footer or a block may claim more rows than anyone can visit. The rows that the files are
+        long enough for are bounded by their bytes; a gap between those, of any length, comes as
+        one, for ``skip``.
+        """
+        row_count = self.layout.row_count
+        held = Ranges()
+        position = 0
+        for begin, end in sorted(self._row_span(file, run)
+                                 for file in self.files for run in file.runs):
+            begin = max(begin, position)
+            if row_count is not None:
+                end = min(end, row_count)
+            if begin < end:
+                held.add(begin, end - begin)
+                position = end
+        position = 0
+        for begin, end in held:
+            if position < begin:
+                yield position, begin - position, False
+            for first_row, count in self.layout.batches(rows_per_batch, end, begin):
+                yield first_row, count, True
+            position = end
+        if row_count is not None and position < row_count:
+            yield position, row_count - position, False
+
+    def _row_span(self, file: ShardFile, run: Run) -> tuple[int, int]:
+        """First row and end row of what a run's file is long enough for."""
+        record_count = -(-max(0, file.size - run.offset) // self.layout.full_record_size)
+        end = run.first_row + record_count
+        return run.first_row, end if run.end_row is None else min(end, run.end_row)
+
+    def skip(self, count: int) -> str:
+        """Counts rows of which no file can hold a block; returns what they are, as ``settle``."""
+        unknown_count = 0
+        for shard_index, states in enumerate(self.shard_states):
+            state = self._state_without_block(shard_index)
+            states[state] += count
+            unknown_count += state == UNKNOWN
         for file in self.files:
             for run in file.runs:
-                fits = -(-(file.size - run.offset) // self.layout.full_record_size)
-                last = run.first_row + max(0, fits)
-                limit = max(limit, last if run.end_row is None else min(last, run.end_row))
-        return limit
+                if run.end_row is None:
+                    self.tallies[id(file)].states[ABSENT] += count
+        return "unknown" if unknown_count >= self.geometry.data_shards else "lost"
 
-    def row_batches(self, rows_per_batch: int):
-        """Pairs (first row, count) over all rows."""
-        return self.layout.batches(rows_per_batch, self.row_limit())
+    def _state_without_block(self, shard_index: int) -> int:
+        """The state of a block of which no file has a candidate."""
+        return UNKNOWN if shard_index in self.unknown_shards else ABSENT
 
     def new_rows(self, batch: RecordBatch, first_row: int, count: int) -> Rows:
         """Rows with nothing read yet, in a batch's memory."""
@@ -291,11 +339,14 @@ class Stripe:
     def _read_shard(self, rows: Rows, shard_index: int):
         """One shard's blocks of `rows`: merged states, states by file in place, conflicts."""
         memory = rows.views.records[shard_index].reshape(-1)
-        candidates = self._candidates[shard_index]
+        # Of the pieces of a scattered shard, which may be many, only those that reach into `rows`.
+        spans = self._candidate_rows[shard_index]
+        candidates = [self._candidates[shard_index][position] for position in numpy.flatnonzero(
+            (spans[:, 0] < rows.first_row + rows.count) & (spans[:, 1] > rows.first_row))]
         tallies, conflicts = [], []
         if not candidates:
-            state = UNKNOWN if shard_index in self.unknown_shards else ABSENT
-            return numpy.full(rows.count, state, numpy.uint8), tallies, conflicts
+            return (numpy.full(rows.count, self._state_without_block(shard_index), numpy.uint8),
+                    tallies, conflicts)
         merged = None
         scratch = None
         for position, (file, run) in enumerate(candidates):

@@ -163,11 +163,11 @@ class SalvageReport(_Report):
     """The result of ``salvage``: a partial file and the map of its holes."""
 
     stripe: StripeReport
-    partial_path: str  # TARGET.partial: verified bytes in place, zeros in the holes
+    partial_path: str  # TARGET.partial: verified bytes in place, zeros in the holes between
     map_path: str  # TARGET.partial.json: this report's facts, every range and every hole
-    partial_size: int  # of the file; the object's size where that is known
+    partial_size: int  # of the file, which ends at the last verified byte
     verified_size: int  # bytes in verified ranges
-    holes: tuple[tuple[int, int], ...]
+    holes: tuple[tuple[int, int], ...]  # the last to the object's end, where that is known
     complete: bool  # no hole, the size is known, and the digest does not contradict
     digest: str  # "match", "mismatch", "unavailable"
     shards: tuple[ShardReport, ...]

@@ -35,8 +35,9 @@ def salvage(
 
     Writes ``TARGET.partial``, where every verified byte stands at its offset in the object and
     holes are zero (sparse), and ``TARGET.partial.json``, which tells holes from data; never
-    TARGET itself. A row that cannot be rebuilt still gives its good data blocks. Without any
-    readable length the file ends at the last verified byte.
+    TARGET itself. A row that cannot be rebuilt still gives its good data blocks. The file ends at
+    the last verified byte; a hole from there to the object's end, where that is known, stands in
+    the map alone.
 
     Parameters and errors as ``decode``; damage to blocks is not an error here.
     """
@@ -98,12 +99,16 @@ class _Salvage:
         batch = RecordBatch(geometry, row_count)
         is_whole = layout.object_size is not None
         with ObjectDigest(stripe.digest_type if stripe.digest else None) as object_digest:
-            for first_row, count in stripe.row_batches(row_count):
-                rows = stripe.new_rows(batch, first_row, count)
-                stripe.read(rows, range(geometry.shard_count))
-                for row in range(count):
-                    is_whole &= self._take_row(rows, row)
+            for first_row, count, is_held in stripe.batches_and_gaps(row_count):
                 size = layout.data_size_of(first_row, count)
+                if is_held:
+                    rows = stripe.new_rows(batch, first_row, count)
+                    stripe.read(rows, range(geometry.shard_count))
+                    for row in range(count):
+                        is_whole &= self._take_row(rows, row)
+                else:
+                    stripe.skip(count)
+                    is_whole = False
                 if is_whole:
                     object_digest.add_now(cut(rows.views.data_pieces, size))
                 watch.step(first_row * geometry.row_size + size)
@@ -113,9 +118,8 @@ class _Salvage:
                 except DigestMismatch:
                     self._digest_state = "mismatch"
         self._settle_disputed()
-        self._size = layout.object_size
-        if self._size is None:
-            self._size = self._verified.ranges[-1][1] if self._verified.ranges else 0
+        # Not the object's size: a forged one may be more than a filesystem can count.
+        self._size = self._verified.ranges[-1][1] if self._verified.ranges else 0
         os.ftruncate(self._temporary.descriptor, self._size)
 
     def _take_row(self, rows: Rows, row: int) -> bool:
@@ -177,9 +181,10 @@ class _Salvage:
             if position < begin:
                 holes.append((position, begin))
             position = end
-        if position < self._size:
-            holes.append((position, self._size))
-        is_size_known = self._stripe.layout.object_size is not None
+        object_size = self._stripe.layout.object_size
+        is_size_known = object_size is not None
+        if is_size_known and position < object_size:
+            holes.append((position, object_size))
         return SalvageReport(
             stripe=self._stripe.describe(), partial_path=partial_path, map_path=map_path,
             partial_size=self._size,

@@ -56,8 +56,8 @@ class Survey:
     def run(self, watch: Watch, take_rows=None, digest_type: int | None = None) -> None:
         """Judges all rows. Where no row is lost, computes the object's digest.
 
-        :param take_rows: called as ``take_rows(rows, settled)`` with each batch after its data
-            blocks are complete; raising ends the survey.
+        :param take_rows: called as ``take_rows(rows, settled)`` with each batch that was read,
+            after its data blocks are complete; raising ends the survey.
         :param digest_type: what to compute when no footer is left to compare with.
         """
         stripe = self._stripe
@@ -67,14 +67,19 @@ class Survey:
         batches = [RecordBatch(geometry, row_count) for _ in range(2)]
         digested = [None, None]
         with ObjectDigest(wanted_digest) as object_digest:
-            for turn, (first_row, count) in enumerate(stripe.row_batches(row_count)):
+            for turn, (first_row, count, is_held) in enumerate(
+                    stripe.batches_and_gaps(row_count)):
+                size = layout.data_size_of(first_row, count)
+                if not is_held:
+                    self._judge_gap(first_row, count)
+                    watch.step(first_row * geometry.row_size + size)
+                    continue
                 position = turn % 2
                 if digested[position] is not None:
                     digested[position].result()
                 rows = stripe.new_rows(batches[position], first_row, count)
                 stripe.read(rows, range(geometry.shard_count))
                 settled = [self._judge(rows, row) for row in range(count)]
-                size = layout.data_size_of(first_row, count)
                 if not self._kinds["lost"] and not self._kinds["unknown"]:
                     for row, answer in enumerate(settled):
                         rows.rebuild(stripe.code, row, answer.sources,
@@ -109,6 +114,14 @@ class Survey:
             self.has_dispute |= answer.is_disputed
         self._fewest = min(self._fewest, int((rows.states[:, row] == GOOD).sum()))
         return answer
+
+    def _judge_gap(self, first_row: int, count: int) -> None:
+        """Judges rows of which no file can hold a block, however many."""
+        kind = self._stripe.skip(count)
+        self._kinds[kind] += count
+        if kind == "lost":
+            self.lost_rows.add(first_row, count)
+        self._fewest = 0
 
     @property
     def is_recoverable(self) -> bool:
