@@ -21,7 +21,10 @@ EXIT_IO = 6
 
 
 def _workers(_context, _parameter, value: str):
-    return int(value) if value.isdigit() else value
+    try:
+        return int(value)
+    except ValueError:
+        return value  # "dask" or an address
 
 
 class _Progress:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reed.errors import InvalidParameter
 
+from .fleet import _integer, _number
 from .schemes import Scheme
 
 
@@ -35,7 +36,12 @@ def burst(scheme: Scheme, disks: int, down: int, stripes: float, placement: str 
     exact share of patterns. Stripes of a random placement are drawn independently, which a burst
     of known disks makes exact for `any`.
     """
-    if not 0 <= down <= disks:
+    _number("stripes", stripes, 0)
+    if copysets is not None:
+        _integer("copysets", copysets, 1)
+    _integer("disks", disks, 1)
+    _integer("down", down, 0)
+    if down > disks:
         raise InvalidParameter(f"down = {down}: allowed is 0 to disks = {disks}")
     if scheme.shards > disks:
         raise InvalidParameter(f"disks = {disks}: {scheme} needs at least {scheme.shards}")

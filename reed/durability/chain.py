@@ -10,7 +10,7 @@ import numpy as np
 
 from reed.errors import InvalidParameter
 
-from .fleet import StripeFaults
+from .fleet import StripeFaults, _number
 from .markov import SMALLEST_PROBABILITY, mean_time_to_loss, occupation, transition_matrix
 from .model import stripe_chain
 from .result import Estimate
@@ -46,7 +46,12 @@ def chain(scheme: Scheme, failures_per_disk_year: float, repairs_per_year: float
             raise InvalidParameter(
                 f"repairs_per_year = {repairs_per_year!r} with a callable repair: allowed is None"
             )
-        total_rate, convention = repair, "repair rate by the caller's function"
+        def total_rate(missing: int) -> float:
+            rate = repair(missing)
+            _number(f"repair({missing})", rate, 0)
+            return rate
+
+        convention = "repair rate by the caller's function"
     else:
         if repair not in ("parallel", "serial", "joint"):
             raise InvalidParameter(

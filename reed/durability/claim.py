@@ -268,7 +268,7 @@ def _together(nines: float, scheme: Scheme, fleet: Fleet, loss: Callable[[Scheme
     best = with_scrub_hours(hardened(fleet), interval)
     last = loss(scheme, best)
     for candidate in [scheme, *more_parity(scheme)]:
-        if candidate.shards > fleet.disks:
+        if not fleet.fits(candidate):
             break
         last = loss(candidate, best)
         if _keeps(nines, last):
@@ -294,7 +294,7 @@ def _other_code(nines: float, scheme: Scheme, fleet: Fleet,
                 loss: Callable[[Scheme, Fleet], float]) -> Remedy:
     last = loss(scheme, fleet)
     for candidate in more_parity(scheme):
-        if candidate.shards > fleet.disks:
+        if not fleet.fits(candidate):
             return Remedy("code", None, last, f"no room for more redundancy on {fleet.disks} disks")
         last = loss(candidate, fleet)
         if _keeps(nines, last):

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from reed.errors import InvalidParameter
 
+from .fleet import _integer, _number
+
 
 @dataclass(frozen=True)
 class Compatibility:
@@ -65,14 +67,13 @@ def windows(data: int, parity: int, failures_per_disk_year: float, window_days: 
             ) -> Compatibility:
     """Annual loss probability by fixed repair windows (Backblaze, "Cloud Storage Durability",
     2018): q = 1 − e^(−λ·d/365), window c = P(Bin(D + P, q) ≥ P + 1), year 1 − (1 − c)^(365/d)."""
-    if window_days <= 0.0 or failures_per_disk_year <= 0.0:
-        raise InvalidParameter(
-            f"failures_per_disk_year = {failures_per_disk_year}, window_days = {window_days}: "
-            "both must be above 0"
-        )
+    _integer("data", data, 1)
+    _integer("parity", parity, 0)
+    _number("failures_per_disk_year", failures_per_disk_year, 0, low_open=True)
+    _number("window_days", window_days, 0, low_open=True)
     q = -math.expm1(-failures_per_disk_year * window_days / 365.0)
     window = binomial_tail(data + parity, q, parity + 1)
-    year = -math.expm1(365.0 / window_days * math.log1p(-window))
+    year = 1.0 if window >= 1.0 else -math.expm1(365.0 / window_days * math.log1p(-window))
     return Compatibility(
         year, "loss probability per stripe and year of 365 d",
         "Backblaze, Cloud Storage Durability (2018), and its published script",

@@ -35,6 +35,11 @@ def _number(name: str, value: float, low: float, high: float = math.inf, *,
     raise InvalidParameter(f"{name} = {value!r}: allowed is a number {limit}")
 
 
+def _integer(name: str, value: int, low: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise InvalidParameter(f"{name} = {value!r}: allowed is an integer of at least {low}")
+
+
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise InvalidParameter(f"{name} = {value!r}: allowed is one of {', '.join(allowed)}")
@@ -383,6 +388,11 @@ class Fleet:
                 )
         for spread in self.ranges:
             value = self.value(spread.path)
+            if spread.path in ("disks", "domains", "copysets") or isinstance(value, bool):
+                raise InvalidParameter(
+                    f"{spread.path} = {value!r} with a range from {spread.low:g} to "
+                    f"{spread.high:g}: allowed is no range, a count or flag is exact"
+                )
             if not spread.low <= value <= spread.high:
                 raise InvalidParameter(
                     f"{spread.path} = {value!r}: outside its own range "
@@ -406,6 +416,33 @@ class Fleet:
                 f"{scheme} has {scheme.shards} shards but disks = {self.disks}: every shard of a "
                 "stripe needs its own disk"
             )
+        sets = math.comb(self.disks, scheme.shards)
+        if self.copysets is not None and self.copysets > sets:
+            raise InvalidParameter(
+                f"copysets = {self.copysets}: allowed is at most {sets}, the sets of "
+                f"{scheme.shards} among disks = {self.disks}"
+            )
+        if self.object_bytes is None:
+            return
+        where = "one set of disks" if self.object_on_one_set else "the fleet"
+        disks = scheme.shards if self.object_on_one_set else self.disks
+        room = (disks * self.capacity_bytes * self.used_share
+                * scheme.data_shards / scheme.shards)
+        # One stripe is there however small the disks are.
+        room = max(room, scheme.data_shards * self.shard_bytes)
+        if self.object_bytes > room:
+            raise InvalidParameter(
+                f"object_bytes = {self.object_bytes:g}: allowed is at most {room:g}, the bytes of "
+                f"data that {where} holds with {scheme}"
+            )
+
+    def fits(self, scheme: Scheme) -> bool:
+        """Whether `check_fits` accepts the scheme."""
+        try:
+            self.check_fits(scheme)
+        except InvalidParameter:
+            return False
+        return True
 
     def stripes(self, scheme: Scheme) -> float:
         """How many stripes the used bytes of the fleet are."""

@@ -110,7 +110,12 @@ class _Rule:
         if self.kind == "text":
             return isinstance(value, str)
         kinds = (int,) if self.kind == "integer" else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            return False
+        try:
+            if not math.isfinite(value):
+                return False
+        except OverflowError:  # an integer beyond any double
             return False
         return self.low <= value <= self.high and not (self.above and value == self.low)
 
@@ -265,6 +270,9 @@ class _Reader:
         if (low is None) != (high is None):
             raise ScenarioError(self.path, where, raw, "both low and high, or neither")
         if low is not None:
+            if rule.kind != "number" or not where.startswith("fleet."):
+                raise ScenarioError(self.path, where, raw,
+                                    f"{rule.allowed}, without low and high: it is exact")
             if not (rule.accepts(low) and rule.accepts(high) and low <= value <= high):
                 raise ScenarioError(self.path, where, raw,
                                     f"low at most value at most high, each {rule.allowed}")
@@ -432,4 +440,10 @@ def load(name_or_path: str | Path) -> Scenario:
     path = Path(text)
     if not path.is_file():
         raise ScenarioError(text, "file", None, "a file, or one of " + ", ".join(shipped()))
-    return loads(path.read_text(encoding="utf-8"), text)
+    try:
+        return loads(path.read_text(encoding="utf-8"), text)
+    except UnicodeDecodeError as error:
+        raise ScenarioError(text, "file", error.object[error.start:error.end],
+                            f"UTF-8; {error.reason} at byte {error.start}") from None
+    except OSError as error:
+        raise ScenarioError(text, "file", error.strerror, "a file that can be read") from None

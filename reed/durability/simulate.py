@@ -31,7 +31,7 @@ import numpy as np
 from reed.errors import InvalidParameter
 
 from .engine import Engine, Losses, Paths
-from .fleet import Fleet, StripeFaults
+from .fleet import Fleet, StripeFaults, _integer
 from .model import Blow, LossFlux, evaluate, loss_fluxes
 from .result import HOURS_PER_YEAR, Estimate, Interval
 from .schemes import Scheme
@@ -304,6 +304,8 @@ def simulate(scheme: Scheme, fleet: Fleet, years: float = 1.0,
     for name, value in (("years", years), ("target_relative_error", target_relative_error)):
         if not (isinstance(value, (int, float)) and 0.0 < value < math.inf):
             raise InvalidParameter(f"{name} = {value!r}: allowed is a finite number above 0")
+    _integer("seed", seed, 0)
+    _integer("max_samples", max_samples, 1)
     for name, value, allowed in (("start", start, ("pristine", "stationary")),
                                  ("method", method, METHODS),
                                  ("unit", unit, ("stripe", "disk_set", "object", "fleet"))):

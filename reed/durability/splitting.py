@@ -16,7 +16,7 @@ import numpy as np
 from reed.errors import InvalidParameter
 
 from .engine import Engine, Paths
-from .fleet import Fleet
+from .fleet import Fleet, _integer, _number
 from .result import HOURS_PER_YEAR, Estimate, Interval
 from .schemes import Scheme
 from .simulate import _join
@@ -33,6 +33,9 @@ def split(scheme: Scheme, fleet: Fleet, years: float = 1.0, paths: int = 20_000,
         raise InvalidParameter(
             f"repeats = {repeats}: allowed is one of {', '.join(str(d + 1) for d in STUDENT95)}"
         )
+    _number("years", years, 0, low_open=True)
+    _integer("paths", paths, 1)
+    _integer("seed", seed, 0)
     engine = Engine(scheme, fleet.stripe_faults(scheme, unit))
     values = []
     for repeat in range(repeats):

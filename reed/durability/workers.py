@@ -46,7 +46,14 @@ def task_map(workers: Any) -> Iterator[Mapper]:
                           dashboard_address=None) as cluster, Client(cluster) as client:
             yield _mapper(client)
     elif isinstance(workers, str):
-        with Client(workers) as client:
+        try:
+            client = Client(workers)
+        except (ValueError, OSError) as error:  # no such address, or nobody answers there
+            raise InvalidParameter(
+                f"workers = {workers!r}: allowed is a number of processes, 'dask' or the address "
+                f"of a Dask scheduler that answers ({error})"
+            ) from None
+        with client:
             yield _mapper(client)
     else:
         raise InvalidParameter(

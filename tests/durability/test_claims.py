@@ -20,9 +20,13 @@ from reed.durability import (
     Replication,
     Scrub,
     SilentCorruption,
+    burst,
     chain,
     claim,
     evaluate,
+    simulate,
+    split,
+    windows,
 )
 from reed.durability.fleet import Range
 from reed.durability.measure import claim_table
@@ -120,6 +124,14 @@ def test_remedies_earn_the_claim_that_they_name():
         assert claim(nines, Replication(3), make(fleet, remedy.value * 0.999)).verdict == "PASS"
         assert claim(nines, Replication(3), make(fleet, remedy.value * 1.01)).verdict == "FAIL"
         assert found["code"].earns
+
+
+def test_a_code_that_the_object_no_longer_fits_is_no_remedy():
+    fleet = replace(TRIPLE, disks=4, object_bytes=12e12)
+    assert fleet.fits(Replication(3)) and not fleet.fits(Replication(4))
+    code = next(remedy for remedy in claim(14, Replication(3), fleet).remedies
+                if remedy.change == "code")
+    assert not code.earns and "no room" in code.text
 
 
 def test_a_remedy_says_that_it_holds_at_the_stated_values_only():
@@ -233,7 +245,17 @@ def test_repair_time_counts_detection_once_and_queues_for_a_shared_budget():
     lambda: claim(9, Replication(3), TRIPLE, "galaxy"),
     lambda: replace(TRIPLE, latent_errors=LatentErrors(1), read_errors=ReadErrors(1e-15)),
     lambda: replace(TRIPLE, used_share=70), lambda: Repair(transfer_hours=1, bytes_per_second=1),
+    lambda: replace(TRIPLE, ranges=(Range("disks", 2, 4),)),
+    lambda: chain(Replication(3), 0.1, repair=lambda missing: -5.0),
+    lambda: chain(Replication(3), 0.1, repair=lambda missing: math.nan),
+    lambda: chain(Replication(3), 0.1, repair=lambda missing: math.inf),
+    lambda: burst(Replication(3), 100, 3, -1), lambda: burst(Replication(3), 100, 3, math.nan),
+    lambda: windows(17, 3, 0.1, math.nan), lambda: windows(17, 3, -0.1, 1),
+    lambda: windows(17, -3, 0.1, 1), lambda: split(Replication(3), TRIPLE, years=0),
+    lambda: split(Replication(3), TRIPLE, years=-1), lambda: split(Replication(3), TRIPLE, paths=0),
+    lambda: split(Replication(3), TRIPLE, seed=-1), lambda: simulate(Replication(3), TRIPLE, seed=-1),
+    lambda: simulate(Replication(3), TRIPLE, seed=1.5),
     lambda: Migration(1, 1.5, 0), lambda: Scrub(-1), lambda: Range("x", 2, 1)])
 def test_bad_models_are_refused_with_the_limit(make):
-    with pytest.raises(InvalidParameter):
+    with pytest.raises(InvalidParameter, match=r"allowed|needed|both|needs|outside"):
         make()

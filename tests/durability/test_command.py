@@ -62,7 +62,9 @@ def test_claim_and_unit_can_be_changed():
     assert "PASS: 5 nines claimed" in done.output
 
 
-@pytest.mark.parametrize("arguments", [["nowhere.toml"], ["incident", "--workers", "0"]])
+@pytest.mark.parametrize("arguments", [["nowhere.toml"], ["incident", "--workers", "0"],
+                                       ["incident", "--workers", "-1"],
+                                       ["incident", "--simulate", "--seed", "-1"]])
 def test_errors_are_one_line_and_exit_3(arguments):
     done = run(*arguments)
     assert done.exit_code == 3

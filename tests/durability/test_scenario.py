@@ -72,6 +72,13 @@ def test_a_good_file_is_read_with_its_notes():
     ("name = \"power\"", "name = \"on reading\"", "bursts.name", "on reading", "none of"),
     ("[[fleet.bursts]]", "[[fleet.bursts]]\nname = \"power\"\nevents_per_year = 0.2\n"
      "disk_loss_probability = 0.5\n[[fleet.bursts]]", "bursts.name", "power", "of its own"),
+    ("disks = 60", "disks = { value = 60, low = 50, high = 70 }", "fleet.disks", "50", "exact"),
+    ("nines = 9", "nines = { value = 9, low = 8, high = 10 }", "claim.nines", "8", "exact"),
+    ("disks = 60", "disks = 60\nobject_bytes = 1e18", "object_bytes", "1e+18", "at most 2.8e+13"),
+    ("disks = 60", "disks = 60\nobject_bytes = 1e13\nobject_on_one_set = true", "object_bytes",
+     "1e+13", "one set of disks"),
+    ("disks = 60", "disks = 7\nplacement = \"copyset\"\ncopysets = 8", "copysets", "8",
+     "at most 7"),
     ("nines = 9", "nines = = 9", "file", "Invalid", "TOML"),
 ])
 def test_every_mistake_is_named(old, new, key, value, allowed):
@@ -95,3 +102,10 @@ def test_unknown_names_list_what_is_shipped():
                               "home-nas", "swift-10-4"}
     with pytest.raises(ScenarioError, match="incident"):
         load("no-such-scenario")
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
+    path = tmp_path / "latin.toml"
+    path.write_bytes(GOOD.replace("test", "gr\u00fcn").encode("latin-1"))
+    with pytest.raises(ScenarioError, match=r"latin.toml: file = .*xfc.*UTF-8"):
+        load(path)
