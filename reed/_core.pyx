@@ -13,7 +13,7 @@ from cpython.buffer cimport (
 )
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
-from cpython.number cimport PyIndex_Check
+from libc.limits cimport INT_MAX
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memcpy, memset, strcmp
 from posix.unistd cimport usleep
@@ -229,6 +229,8 @@ cdef int rows_take(Rows *rows, object data, uint32_t count, bint writable, str w
             raise errors.InvalidParameter(f"{what} must have {count} rows, not {len(data)}")
         for item in data:
             rows_add(rows, item, writable, what)
+        if rows.count != count:  # a caller's list that changes while it is read
+            raise errors.InvalidParameter(f"{what} must have {count} rows, not {rows.count}")
         return 0
     view = rows_export(rows, data, writable, what)
     if view.ndim == 1 and count == 1:
@@ -327,14 +329,26 @@ cdef class _Columns:
         return 0
 
 
+cdef int thread_count(object wanted) except -1:
+    """A caller's number of threads."""
+    cdef int count
+    try:
+        count = wanted
+    except OverflowError:
+        count = 0
+    if count < 1:
+        raise errors.InvalidParameter(
+            f"threads must be at least 1 and at most {INT_MAX}, not {wanted}")
+    return count
+
+
 cdef int apply_plan(const reed_plan *plan, const uint8_t *const *sources, uint8_t *const *targets,
-                    Py_ssize_t size, int threads) except -1:
+                    Py_ssize_t size, object wanted_threads) except -1:
     """Columns [0, size), in as many column ranges as threads where that is worth while."""
+    cdef int threads = thread_count(wanted_threads)
     cdef size_t scratch_size = creed.reed_plan_apply_scratch_size(plan)
     cdef uint8_t *scratch = NULL
     cdef reed_status status
-    if threads < 1:
-        raise errors.InvalidParameter(f"threads must be at least 1, not {threads}")
     if threads > 1:
         threads = max(1, min(threads, size // THREAD_COLUMNS_MIN))
     if scratch_size > 0:
@@ -392,9 +406,10 @@ cdef int run_tasks(list tasks) except -1:
 
 
 cdef object apply_plan_crc32c(const reed_plan *plan, Rows *sources, Rows *targets,
-                              Py_ssize_t block_size, int threads):
+                              Py_ssize_t block_size, object wanted_threads):
     """Apply, and return the (sources + targets, blocks) array of checksums. Threads share the
     columns by whole blocks."""
+    cdef int threads = thread_count(wanted_threads)
     cdef Py_ssize_t size = sources.size, block_count, step, block
     cdef size_t scratch_size = creed.reed_plan_apply_crc32c_scratch_size(plan)
     cdef uint32_t[:, ::1] view
@@ -403,8 +418,6 @@ cdef object apply_plan_crc32c(const reed_plan *plan, Rows *sources, Rows *target
     cdef _Columns task
     if block_size < 1:
         raise errors.InvalidParameter(f"block_size must be at least 1, not {block_size}")
-    if threads < 1:
-        raise errors.InvalidParameter(f"threads must be at least 1, not {threads}")
     block_count = size // block_size + (size % block_size > 0)
     checksums = empty((sources.count + targets.count, block_count), uint32)
     if checksums.size == 0:
@@ -666,7 +679,7 @@ cdef class Code:
 
     # -- operations --
 
-    def encode(self, data, out=None, int threads=1):
+    def encode(self, data, out=None, threads=1):
         """Compute the parity shards.
 
         :param data: a (data_shards, n) uint8 array or data_shards buffers of n bytes.
@@ -700,7 +713,7 @@ cdef class Code:
             rows_release(&targets)
         return out
 
-    def reconstruct(self, shards, wanted=None, out=None, int threads=1):
+    def reconstruct(self, shards, wanted=None, out=None, threads=1):
         """Compute shards from others.
 
         The data_shards lowest given indices that are not wanted are used and the rest is ignored.
@@ -735,7 +748,7 @@ cdef class Code:
             rows_release(&targets)
         return result
 
-    def encode_crc32c(self, data, Py_ssize_t block_size=65536, out=None, int threads=1):
+    def encode_crc32c(self, data, Py_ssize_t block_size=65536, out=None, threads=1):
         """Compute the parity shards and the CRC32C of every block of all shards, in one pass over
         memory: about as fast as `encode` alone.
 
@@ -771,7 +784,7 @@ cdef class Code:
         return out, checksums
 
     def reconstruct_crc32c(self, shards, checksums, Py_ssize_t block_size=65536, wanted=None,
-                           out=None, int threads=1):
+                           out=None, threads=1):
         """Compute shards from others whose checksums are verified in the same pass.
 
         :param shards: mapping shard index -> buffer of n bytes; the data_shards lowest given
@@ -844,7 +857,7 @@ cdef class Code:
             memset(rows.pointers[i], 0, rows.size)
         return 0
 
-    def decode(self, shards, wanted=None, columns=None, out=None, int threads=1):
+    def decode(self, shards, wanted=None, columns=None, out=None, threads=1):
         """Get the data rows back.
 
         Rows that are given are copied; missing ones are computed from the data_shards lowest given
@@ -868,17 +881,21 @@ cdef class Code:
         cdef Py_ssize_t begin, end, size = 0
         cdef Plan plan = None
         cdef uint32_t i
-        cdef int row, row_count = 0
+        cdef Py_ssize_t row
+        cdef int row_count = 0
         cdef bint is_missing = False
         given = self.given(shards, available)
         memset(computed, 0, sizeof(computed))
         for row in range(SHARDS_MAX):
             position_of[row] = -1
         for index in range(self.data_shards) if wanted is None else wanted:
-            if not PyIndex_Check(index) or not 0 <= index < self.data_shards:
+            try:
+                row = index
+            except (TypeError, OverflowError):
+                row = -1
+            if row < 0 or row >= self.data_shards:
                 raise errors.InvalidParameter(
                     f"wanted rows must be 0 to {self.data_shards - 1}, not {index!r}")
-            row = index
             if position_of[row] >= 0:
                 raise errors.InvalidParameter(f"row {row} is wanted twice")
             position_of[row] = row_count
@@ -1060,9 +1077,10 @@ cdef class Code:
                         raise errors.InvalidParameter(
                             f"parity shards are {self.data_shards} to "
                             f"{self.data_shards + self.parity_shards - 1}, not {index}")
+                    # First what refuses more buffers than the list has places.
+                    rows_add(&targets, parity[index], True, f"parity shard {index}")
                     parity_list[count] = index
                     count += 1
-                    rows_add(&targets, parity[index], True, f"parity shard {index}")
             else:
                 for i in range(<uint32_t>self.parity_shards):
                     parity_list[i] = self.data_shards + i

@@ -92,7 +92,10 @@ class Session:
 
 def describe_error(error):
     """An exception as a sentence that names the file and the value."""
-    if isinstance(error, KeyboardInterrupt) or exit_of(error) == Exit.INTERRUPTED:
+    if isinstance(error, KeyboardInterrupt):
+        # A second signal leaves at any place, even where temporaries were being removed.
+        return "interrupted by a second signal"
+    if exit_of(error) == Exit.INTERRUPTED:
         return "interrupted; temporaries were removed"
     if isinstance(error, OSError) and error.strerror:
         names = [os.fsdecode(name) for name in (error.filename, error.filename2)

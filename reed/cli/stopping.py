@@ -2,7 +2,8 @@
 
 A verb is asked to stop by SIGINT, SIGTERM or SIGHUP. The handler only notes it; the work notices at
 its next step, removes its temporaries and raises ``Cancelled``. A second signal does not wait for
-the next step.
+the next step. Once the work is being left, further signals change nothing: they would only
+interrupt the removal of the temporaries.
 """
 
 import os
@@ -24,13 +25,16 @@ class StopRequest:
 
     def __init__(self):
         self._is_requested = False
+        self._is_leaving = False  # whoever does the work was told: its cleanup may have begun
         self._earlier = {}
 
     def __call__(self):
-        return self._is_requested
+        self._is_leaving = self._is_requested
+        return self._is_leaving
 
     def _note(self, number, frame):
-        if self._is_requested:
+        if self._is_requested and not self._is_leaving:
+            self._is_leaving = True
             raise KeyboardInterrupt
         self._is_requested = True
 
@@ -48,7 +52,7 @@ class StopRequest:
     def wait(self, descriptor, for_writing=False):
         """Returns when the descriptor is ready; raises Cancelled when asked to stop."""
         while True:
-            if self._is_requested:
+            if self():
                 raise Cancelled("interrupted")
             readable, writable = ([], [descriptor]) if for_writing else ([descriptor], [])
             if any(select.select(readable, writable, [], _POLL_SECONDS)):

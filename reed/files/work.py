@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..errors import Cancelled, InvalidParameter
 
@@ -48,15 +48,49 @@ class Workers:
 
     def map(self, function, items) -> list:
         """The results in the order of the items; the first error is raised when all have ended,
-        so nothing still writes into a buffer that the caller reuses."""
+        so nothing still writes into a buffer or a descriptor that the caller reuses. An interrupt
+        of the caller's thread is raised when all that had begun have ended; the rest never do."""
         if self._executor is None:
             return [function(item) for item in items]
-        futures = [self._executor.submit(function, item) for item in items]
-        errors = [future.exception() for future in futures]
+        # Made before the executor knows of any, so that an interrupt inside submit loses none.
+        calls = [(Future(), item) for item in items]
+        try:
+            for future, item in calls:
+                self._executor.submit(_run, future, function, item)
+            errors = [future.exception() for future, _ in calls]
+        except BaseException:
+            _abandon([future for future, _ in calls])
+            raise
         for error in errors:
             if error is not None:
                 raise error
-        return [future.result() for future in futures]
+        return [future.result() for future, _ in calls]
+
+
+def _run(future: Future, function, item) -> None:
+    """Runs the function unless the future was cancelled before."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(function(item))
+    except BaseException as error:
+        future.set_exception(error)
+
+
+def _abandon(futures: list[Future]) -> None:
+    """Returns when none of them runs and none ever will, however often that is interrupted: the
+    interrupt that led here is raised by the caller."""
+    is_waiting = True
+    while is_waiting:
+        try:
+            for future in futures:
+                future.cancel()
+            for future in futures:
+                if not future.cancelled():
+                    future.exception()
+            is_waiting = False
+        except BaseException:
+            continue
 
 
 class Watch:
