@@ -25,6 +25,16 @@ UNITS = ("stripe", "disk_set")
 ON_READING, MIGRATION = RESERVED_NAMES = ("on reading", "migration")
 
 
+class InvalidInput(InvalidParameter):
+    """One input of a model is refused. Attributes: `key`, `value`, `allowed`."""
+
+    def __init__(self, key: str, value: object, allowed: str):
+        super().__init__(f"{key} = {value!r}: allowed is {allowed}")
+        self.key = key
+        self.value = value
+        self.allowed = allowed
+
+
 def _number(name: str, value: float, low: float, high: float = math.inf, *,
             low_open: bool = False) -> None:
     ok = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
@@ -32,17 +42,17 @@ def _number(name: str, value: float, low: float, high: float = math.inf, *,
         return
     opening = "above" if low_open else "at least"
     limit = f"{opening} {low:g}" + ("" if math.isinf(high) else f" and at most {high:g}")
-    raise InvalidParameter(f"{name} = {value!r}: allowed is a number {limit}")
+    raise InvalidInput(name, value, f"a number {limit}")
 
 
 def _integer(name: str, value: int, low: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise InvalidParameter(f"{name} = {value!r}: allowed is an integer of at least {low}")
+        raise InvalidInput(name, value, f"an integer of at least {low}")
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise InvalidParameter(f"{name} = {value!r}: allowed is one of {', '.join(allowed)}")
+        raise InvalidInput(name, value, f"one of {', '.join(allowed)}")
 
 
 @dataclass(frozen=True)
@@ -185,10 +195,8 @@ class Burst:
         # The name keys the burst's ranges and losses.
         if (not isinstance(self.name, str) or not self.name.strip() or "." in self.name
                 or self.name in RESERVED_NAMES):
-            raise InvalidParameter(
-                f"bursts.name = {self.name!r}: allowed is a text that is not empty, has no dot "
-                f"and is none of {', '.join(RESERVED_NAMES)}"
-            )
+            raise InvalidInput("bursts.name", self.name, "a text that is not empty, has no dot "
+                               f"and is none of {', '.join(RESERVED_NAMES)}")
         _number(f"burst {self.name!r}: events_per_year", self.events_per_year, 0)
         _number(f"burst {self.name!r}: disk_loss_probability", self.disk_loss_probability, 0, 1)
         _choice(f"burst {self.name!r}: scope", self.scope, ("fleet", "domain"))
@@ -347,9 +355,8 @@ class Fleet:
         if isinstance(self.disks, bool) or not isinstance(self.disks, int) or self.disks < 1:
             raise InvalidParameter(f"disks = {self.disks!r}: allowed is an integer of at least 1")
         if not isinstance(self.domains, int) or not 1 <= self.domains <= self.disks:
-            raise InvalidParameter(
-                f"domains = {self.domains!r}: allowed is an integer from 1 to disks = {self.disks}"
-            )
+            raise InvalidInput("domains", self.domains,
+                               f"an integer from 1 to disks = {self.disks}")
         _number("capacity_bytes", self.capacity_bytes, 1)
         _number("used_share", self.used_share, 0, 1, low_open=True)
         _number("shard_bytes", self.shard_bytes, 1, self.capacity_bytes)
@@ -365,10 +372,8 @@ class Fleet:
             _number("failures_per_disk_year", self.failures_per_disk_year, 0, low_open=True)
         _choice("placement", self.placement, PLACEMENTS)
         if (self.placement == "copyset") != (self.copysets is not None):
-            raise InvalidParameter(
-                f"copysets = {self.copysets!r} with placement = {self.placement!r}: a number of "
-                "copysets goes with placement 'copyset' and with no other"
-            )
+            raise InvalidInput("copysets", self.copysets, "a number with placement 'copyset', none "
+                               f"with any other; placement = {self.placement!r}")
         if self.copysets is not None and (
             not isinstance(self.copysets, int) or self.copysets < 1
         ):
@@ -382,10 +387,8 @@ class Fleet:
         names = [burst.name for burst in self.bursts]
         for name in names:
             if names.count(name) > 1:
-                raise InvalidParameter(
-                    f"bursts.name = {name!r}: given {names.count(name)} times; allowed is a name "
-                    "of its own for every burst"
-                )
+                raise InvalidInput("bursts.name", name, "a name of its own for every burst; it is "
+                                   f"given {names.count(name)} times")
         for spread in self.ranges:
             value = self.value(spread.path)
             if spread.path in ("disks", "domains", "copysets") or isinstance(value, bool):
@@ -412,16 +415,12 @@ class Fleet:
 
     def check_fits(self, scheme: Scheme) -> None:
         if scheme.shards > self.disks:
-            raise InvalidParameter(
-                f"{scheme} has {scheme.shards} shards but disks = {self.disks}: every shard of a "
-                "stripe needs its own disk"
-            )
+            raise InvalidInput("disks", self.disks, f"at least the {scheme.shards} shards of "
+                               f"{scheme}: every shard of a stripe needs its own disk")
         sets = math.comb(self.disks, scheme.shards)
         if self.copysets is not None and self.copysets > sets:
-            raise InvalidParameter(
-                f"copysets = {self.copysets}: allowed is at most {sets}, the sets of "
-                f"{scheme.shards} among disks = {self.disks}"
-            )
+            raise InvalidInput("copysets", self.copysets, f"at most {sets}, the sets of "
+                               f"{scheme.shards} among disks = {self.disks}")
         if self.object_bytes is None:
             return
         where = "one set of disks" if self.object_on_one_set else "the fleet"
@@ -431,10 +430,8 @@ class Fleet:
         # One stripe is there however small the disks are.
         room = max(room, scheme.data_shards * self.shard_bytes)
         if self.object_bytes > room:
-            raise InvalidParameter(
-                f"object_bytes = {self.object_bytes:g}: allowed is at most {room:g}, the bytes of "
-                f"data that {where} holds with {scheme}"
-            )
+            raise InvalidInput("object_bytes", self.object_bytes, f"at most {room:g}, the bytes "
+                               f"of data that {where} holds with {scheme}")
 
     def fits(self, scheme: Scheme) -> bool:
         """Whether `check_fits` accepts the scheme."""

@@ -26,6 +26,7 @@ from .clocks import Duration, Exponential, Fixed, Uniform, Weibull
 from .fleet import (
     Burst,
     Fleet,
+    InvalidInput,
     LatentErrors,
     Migration,
     Outages,
@@ -178,7 +179,7 @@ SECTIONS: dict[str, dict[str, _Rule]] = {
     "fleet.silent_corruption": {"per_disk_year": _number(), "cluster_bytes": _number(1)},
     "fleet.scrub": {
         "interval_hours": _number(above=True),
-        "misses": FRACTION,
+        "misses": _number(0, 0.999999, hint="a fraction: 0.01 is one per cent"),
         "miss_kind": _Rule("choice", choices=("per_pass", "persistent")),
     },
     "fleet.scrub.clock": CLOCK,
@@ -338,8 +339,11 @@ def loads(text: str, path: str = "<scenario>") -> Scenario:
         fleet.stripe_faults(scheme)
     except ScenarioError:
         raise
-    except InvalidParameter as error:
+    except InvalidInput as error:
         # What the model itself refuses says key, value and limit; the file is added here.
+        raise ScenarioError(path, f"fleet.{error.key}", error.value, error.allowed) from None
+    except InvalidParameter as error:
+        # Several inputs together: the text names them.
         raise ScenarioError(path, "fleet", str(error), "a consistent fleet and scheme") from None
     return Scenario(
         name=Path(path).stem, title=about["title"], description=about.get("description", ""),
@@ -361,7 +365,11 @@ def _scheme(path: str, values: dict[str, Any]) -> Scheme:
             raise ScenarioError(path, f"scheme.{key}", None, SECTIONS["scheme"][key].allowed)
     makers = {"replication": Replication, "reed-solomon": ReedSolomon,
               "local-reconstruction": LocalReconstruction}
-    return makers[kind](*(values[key] for key in keys))
+    try:
+        return makers[kind](*(values[key] for key in keys))
+    except InvalidParameter as error:
+        shape = {key: values[key] for key in keys}
+        raise ScenarioError(path, "scheme", shape, f"what {kind} can be: {error}") from None
 
 
 def _fleet(reader: _Reader, table: dict[str, Any]) -> Fleet:

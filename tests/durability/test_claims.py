@@ -253,7 +253,8 @@ def test_repair_time_counts_detection_once_and_queues_for_a_shared_budget():
     lambda: windows(17, 3, 0.1, math.nan), lambda: windows(17, 3, -0.1, 1),
     lambda: windows(17, -3, 0.1, 1), lambda: split(Replication(3), TRIPLE, years=0),
     lambda: split(Replication(3), TRIPLE, years=-1), lambda: split(Replication(3), TRIPLE, paths=0),
-    lambda: split(Replication(3), TRIPLE, seed=-1), lambda: simulate(Replication(3), TRIPLE, seed=-1),
+    lambda: split(Replication(3), TRIPLE, seed=-1),
+    lambda: simulate(Replication(3), TRIPLE, seed=-1),
     lambda: simulate(Replication(3), TRIPLE, seed=1.5),
     lambda: Migration(1, 1.5, 0), lambda: Scrub(-1), lambda: Range("x", 2, 1)])
 def test_bad_models_are_refused_with_the_limit(make):

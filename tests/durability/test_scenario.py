@@ -51,8 +51,8 @@ def test_a_good_file_is_read_with_its_notes():
     ("disk_loss_probability = 0.01", "disk_loss_probability = 5", "disk_loss_probability", "5",
      "at most 1"),
     ("disks = 60", "disks = 60\nused_share = 70", "used_share", "70", "at most 1"),
-    ("disks = 60", "disks = 5", "fleet", "6 shards", "disk"),
-    ("parity_shards = 2", "parity_shards = 255", "fleet", "m = 255", "252"),
+    ("disks = 60", "disks = 5", "fleet.disks", "= 5:", "6 shards"),
+    ("parity_shards = 2", "parity_shards = 255", "scheme", "255", "252"),
     ("parity_shards = 2", "", "scheme.parity_shards", "None", "integer"),
     ("parity_shards = 2", "parity_shards = 2\ncopies = 3", "scheme.copies", "3", "parity_shards"),
     ("[[fleet.bursts]]", "[fleet.read_errors]\nper_bit = 1e-15\n[[fleet.bursts]]",
@@ -62,21 +62,24 @@ def test_a_good_file_is_read_with_its_notes():
     ("low = 0.01, high = 0.02", "low = 0.01", "failures_per_disk_year", "0.01", "both"),
     ("assumption = true", "assumed = true", "transfer_hours.assumed", "True", "assumption"),
     ("disks = 60", "disks = \"many\"", "fleet.disks", "many", "integer"),
-    ("disks = 60", "disks = 60\nplacement = \"copyset\"", "fleet", "copysets", "placement"),
+    ("disks = 60", "disks = 60\nplacement = \"copyset\"", "fleet.copysets", "None", "placement"),
+    ("disks = 60", "disks = 60\ndomains = 61", "fleet.domains", "61", "disks = 60"),
+    ("[[fleet.bursts]]", "[fleet.scrub]\ninterval_hours = 9\nmisses = 1.0\n[[fleet.bursts]]",
+     "fleet.scrub.misses", "1.0", "at most 0.999999"),
     ("kind = \"reed-solomon\"", "kind = \"raid\"", "scheme.kind", "raid", "replication"),
     ("[fleet.repair]\ntransfer_hours = { value = 24, assumption = true }", "", "fleet.repair",
      "None", "missing"),
-    ("name = \"power\"", "name = \"\"", "bursts.name", "''", "not empty"),
-    ("name = \"power\"", "name = \"p.q\"", "bursts.name", "p.q", "no dot"),
-    ("name = \"power\"", "name = \"migration\"", "bursts.name", "migration", "none of"),
-    ("name = \"power\"", "name = \"on reading\"", "bursts.name", "on reading", "none of"),
+    ("name = \"power\"", "name = \"\"", "fleet.bursts.name", "''", "not empty"),
+    ("name = \"power\"", "name = \"p.q\"", "fleet.bursts.name", "p.q", "no dot"),
+    ("name = \"power\"", "name = \"migration\"", "fleet.bursts.name", "migration", "none of"),
+    ("name = \"power\"", "name = \"on reading\"", "fleet.bursts.name", "on reading", "none of"),
     ("[[fleet.bursts]]", "[[fleet.bursts]]\nname = \"power\"\nevents_per_year = 0.2\n"
-     "disk_loss_probability = 0.5\n[[fleet.bursts]]", "bursts.name", "power", "of its own"),
+     "disk_loss_probability = 0.5\n[[fleet.bursts]]", "fleet.bursts.name", "power", "of its own"),
     ("disks = 60", "disks = { value = 60, low = 50, high = 70 }", "fleet.disks", "50", "exact"),
     ("nines = 9", "nines = { value = 9, low = 8, high = 10 }", "claim.nines", "8", "exact"),
     ("disks = 60", "disks = 60\nobject_bytes = 1e18", "object_bytes", "1e+18", "at most 2.8e+13"),
     ("disks = 60", "disks = 60\nobject_bytes = 1e13\nobject_on_one_set = true", "object_bytes",
-     "1e+13", "one set of disks"),
+     "10000000000000.0", "one set of disks"),
     ("disks = 60", "disks = 7\nplacement = \"copyset\"\ncopysets = 8", "copysets", "8",
      "at most 7"),
     ("nines = 9", "nines = = 9", "file", "Invalid", "TOML"),
@@ -86,6 +89,7 @@ def test_every_mistake_is_named(old, new, key, value, allowed):
     with pytest.raises(ScenarioError) as caught:
         loads(GOOD.replace(old, new), "bad.toml")
     message = str(caught.value)
+    assert caught.value.key.endswith(key)
     for part in ("bad.toml", key, value, allowed):
         assert part in message, f"{part!r} is not in {message!r}"
 
