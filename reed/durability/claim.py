@@ -3,8 +3,8 @@ earn the claim.
 
 The verdict is about *expected loss of objects* unless another unit is named, from a stationary
 fleet over one year, and it respects what the inputs can carry: PASS when the whole interval of the
-inputs keeps the claim, FAIL when none of it does, NOT DEMONSTRABLE when it straddles the claim. Where
-a clock is not exponential the chain takes it by its mean; the interval is then wider by
+inputs keeps the claim, FAIL when none of it does, NOT DEMONSTRABLE when it straddles the claim.
+Where a clock is not exponential the chain takes it by its mean; the interval is then wider by
 `CLOCK_FACTOR` each way.
 """
 
@@ -25,8 +25,8 @@ from .uncertainty import input_interval
 PASS, FAIL, NOT_DEMONSTRABLE = "PASS", "FAIL", "NOT DEMONSTRABLE"
 UNITS = ("object", "disk_set", "fleet")
 
-# How far the chain is trusted where clocks enter by their mean. The worst measured is a factor of
-# 24 (5 copies, joint repair after exactly 24 h), against simulation.
+# How far the chain is trusted where clocks enter by their mean. The worst measured is a factor
+# of 24 (5 copies, joint repair after exactly 24 h), against simulation.
 CLOCK_FACTOR = 100.0
 
 STATED = "at the stated values, not over their ranges"
