@@ -20,7 +20,7 @@ class Exit(enum.IntEnum):
     REPAIR_FAILED = 5  # repair was tried and some shard is not whole afterwards
     INPUT_OUTPUT = 6  # the operating system refused: absent, unreadable, full
     BUG = 70  # a defect of reed itself
-    INTERRUPTED = 130  # SIGINT, SIGTERM or SIGHUP; temporaries were removed
+    INTERRUPTED = 130  # SIGINT, SIGTERM or SIGHUP
 
 
 MEANINGS = (
