@@ -952,6 +952,8 @@ cdef class Code:
 
         :param shards: mapping shard index -> buffer of n bytes; at least data_shards + 1.
         :raises TooFewShards: there is nothing to agree with (needed=data_shards + 1).
+        :raises SingularPattern: with a matrix of your own that is not MDS only: the first
+            data_shards given do not determine the others.
         """
         cdef bint available[SHARDS_MAX]
         cdef bint compared[SHARDS_MAX]
@@ -1008,7 +1010,9 @@ cdef class Code:
         :param shards: mapping shard index -> buffer of n bytes; at least data_shards + 1.
         :return: the sorted list of wrong shard indices; [] where all agree.
         :raises TooFewShards: there is nothing to agree with (needed=data_shards + 1).
-        :raises AmbiguousCorruption: too many wrong shards in a column (column).
+        :raises AmbiguousCorruption: too many wrong shards in a column, or errors that a matrix of
+            your own cannot tell apart (column).
+        :raises SingularPattern: as `verify`.
         :raises TooComplex: isal-vand and explicit codes of a shape that takes too many trials.
         """
         cdef bint available[SHARDS_MAX]
