@@ -700,13 +700,17 @@ static void test_locate_arguments(void)
                                               NULL);
         CHECK(status == cases[i].status && count == 0, "case %zu: %d", i, (int)status);
     }
+    uint8_t intact = shards[2][3];
     shards[2][3] ^= 7;
     CHECK(reed_locate(code, indices, 6, given, COLUMNS, wrong, &count, &column) == REED_OK &&
               count == 1 && wrong[0] == 2,
           "one wrong shard");
-    CHECK(reed_locate(code, indices, 5, given, COLUMNS, wrong, &count, &column) ==
-                  REED_AMBIGUOUS && count == 0 && column == 3,
-          "one check shard locates nothing");
+    for (unsigned error = 1; error < 256; error++) {
+        shards[2][3] = (uint8_t)(intact ^ error);
+        CHECK(reed_locate(code, indices, 5, given, COLUMNS, wrong, &count, &column) ==
+                      REED_AMBIGUOUS && count == 0 && column == 3,
+              "one check shard locates nothing: error %u", error);
+    }
     CHECK(reed_locate(code, indices, 6, given, 0, wrong, &count, &column) == REED_OK && count == 0,
           "no columns");
     reed_code_destroy(code);
