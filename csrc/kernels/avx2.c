@@ -11,7 +11,12 @@
 
 #define KERNEL_TARGET __attribute__((target("avx2")))
 
-enum { VECTOR_SIZE = 32, MULTIPLY_WIDTH = 1, TRANSFORM4_WIDTH = 1 };
+enum {
+    VECTOR_SIZE = 32,
+    MULTIPLY_REGISTERS = 0,
+    TRANSFORM4_WIDTH = 1,
+    TRANSFORM8_WIDTH = 1
+};
 
 typedef __m256i vector;
 typedef struct nibble_entry entry;

@@ -11,7 +11,12 @@
 
 #define KERNEL_TARGET __attribute__((target("avx2,gfni")))
 
-enum { VECTOR_SIZE = 32, MULTIPLY_WIDTH = 2, TRANSFORM4_WIDTH = 1 };
+enum {
+    VECTOR_SIZE = 32,
+    MULTIPLY_REGISTERS = 12,
+    TRANSFORM4_WIDTH = 1,
+    TRANSFORM8_WIDTH = 1
+};
 
 typedef __m256i vector;
 typedef vector operand;

@@ -11,7 +11,12 @@
 
 #define KERNEL_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,gfni")))
 
-enum { VECTOR_SIZE = 64, MULTIPLY_WIDTH = 2, TRANSFORM4_WIDTH = 2 };
+enum {
+    VECTOR_SIZE = 64,
+    MULTIPLY_REGISTERS = 28,
+    TRANSFORM4_WIDTH = 4,
+    TRANSFORM8_WIDTH = 2
+};
 
 typedef __m512i vector;
 typedef vector operand;

@@ -11,7 +11,12 @@
 
 #define KERNEL_TARGET
 
-enum { VECTOR_SIZE = 16, MULTIPLY_WIDTH = 2, TRANSFORM4_WIDTH = 2 };
+enum {
+    VECTOR_SIZE = 16,
+    MULTIPLY_REGISTERS = 12,
+    TRANSFORM4_WIDTH = 2,
+    TRANSFORM8_WIDTH = 1
+};
 
 typedef uint8x16_t vector;
 typedef struct nibble_entry entry;

@@ -9,7 +9,12 @@
 
 #define KERNEL_TARGET
 
-enum { VECTOR_SIZE = 8, MULTIPLY_WIDTH = 1, TRANSFORM4_WIDTH = 1 };
+enum {
+    VECTOR_SIZE = 8,
+    MULTIPLY_REGISTERS = 0,
+    TRANSFORM4_WIDTH = 1,
+    TRANSFORM8_WIDTH = 1
+};
 
 typedef uint64_t vector;
 typedef uint64_t operand;
