@@ -1,10 +1,12 @@
-/* checksum.h - CRC32C (Castagnoli) on each instruction set, and the algebra of combining.
+/* checksum.h - CRC32C (Castagnoli) and CRC-32 (IEEE 802.3, zlib's) on each instruction set, and
+ * the algebra that they share.
  *
  * A CRC is the remainder of the message, taken as a polynomial over GF(2), modulo
- * P = x^32 + 0x1edc6f41. All code here is "reflected": bit 31 of a remainder is the coefficient
- * of x^0, bit 0 that of x^31. The functions take and give finished CRCs (inverted at both ends, as
- * reed_crc32c), continue from `value`, allow any alignment and read exactly `size` bytes.
- * They trust that the processor can run them; struct reed_kernel says when. */
+ * P = x^32 + 0x1edc6f41 (CRC32C) or x^32 + 0x04c11db7 (CRC-32). All code here is "reflected":
+ * bit 31 of a remainder is the coefficient of x^0, bit 0 that of x^31. The functions take and give
+ * finished CRCs (inverted at both ends, as reed_crc32c), continue from `value`, allow any alignment
+ * and read exactly `size` bytes. They trust that the processor can run them; struct reed_kernel
+ * says when. */
 #ifndef REED_CHECKSUM_H
 #define REED_CHECKSUM_H
 
@@ -13,30 +15,44 @@
 
 /* P without x^32, reflected. */
 #define CRC32C_POLYNOMIAL UINT32_C(0x82f63b78)
+#define CRC32_POLYNOMIAL UINT32_C(0xedb88320)
+
+/* Bytes of each of three streams that run side by side. */
+enum { CRC_LONG_STREAM = 1344, CRC_SHORT_STREAM = 168 };
+
+/* What folds 128 bits ahead by n bytes, for the first and the second half:
+ * {x^(8n + 31), x^(8n - 33)}. */
+struct crc_folds {
+    uint32_t by_256[2], by_192[2], by_128[2], by_64[2], by_48[2], by_32[2], by_16[2];
+};
 
 /* Any C11 compiler: eight table look-ups for eight bytes. */
 uint32_t crc32c_portable(uint32_t value, const uint8_t *data, size_t size);
+uint32_t crc32_portable(uint32_t value, const uint8_t *data, size_t size);
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 /* The crc32 instruction on three interleaved streams; needs cpu_has_sse42(). */
 uint32_t crc32c_sse42(uint32_t value, const uint8_t *data, size_t size);
-/* 512-bit carry-less folding from 256 bytes up, else crc32c_sse42; needs
- * cpu_has_avx512_gfni(). */
+/* 128-bit carry-less folding; needs cpu_has_sse42(). */
+uint32_t crc32_sse42(uint32_t value, const uint8_t *data, size_t size);
+/* 512-bit carry-less folding from 256 bytes up, else the above; need cpu_has_avx512_gfni(). */
 uint32_t crc32c_avx512(uint32_t value, const uint8_t *data, size_t size);
+uint32_t crc32_avx512(uint32_t value, const uint8_t *data, size_t size);
 #endif
 
 #if defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
-/* The crc32c instructions where cpu_has_arm_crc32(), else crc32c_portable: right anywhere. */
+/* The crc32 instructions where cpu_has_arm_crc32(), else the portable code: right anywhere. */
 uint32_t crc32c_arm(uint32_t value, const uint8_t *data, size_t size);
+uint32_t crc32_arm(uint32_t value, const uint8_t *data, size_t size);
 #endif
 
 /* a * b modulo P, all reflected. */
-static inline uint32_t crc32c_multiply(uint32_t a, uint32_t b)
+static inline uint32_t crc_multiply(uint32_t polynomial, uint32_t a, uint32_t b)
 {
     uint32_t product = 0;
     for (int bit = 31; bit >= 0; bit--) {
         product ^= b & (0 - (a >> bit & 1));
-        b = b >> 1 ^ (CRC32C_POLYNOMIAL & (0 - (b & 1)));
+        b = b >> 1 ^ (polynomial & (0 - (b & 1)));
     }
     return product;
 }

@@ -1,4 +1,4 @@
-"""CRC32C of the C core: every kernel, compilers, sanitizers, and the origin of the constants."""
+"""CRC32C and CRC-32 of the C core: every kernel, compilers, sanitizers, and the origin of the constants."""
 
 import platform
 import subprocess
@@ -33,7 +33,8 @@ def test_checksum_aarch64(tmp_path, kernel):
     c_build.run(program, kernel, wrapper=c_build.AARCH64_WRAPPER)
 
 
-def test_constants_come_from_their_script():
-    script = c_build.ROOT / "tests/vectors/make_crc32c_constants.py"
-    printed = subprocess.run([sys.executable, script], capture_output=True, check=True).stdout
-    assert (c_build.ROOT / "csrc/kernels/crc32c_constants.h").read_bytes() == printed
+@pytest.mark.parametrize("name", ["crc32c", "crc32"])
+def test_constants_come_from_their_script(name):
+    script = c_build.ROOT / "tests/vectors/make_crc_constants.py"
+    printed = subprocess.run([sys.executable, script, name], capture_output=True, check=True).stdout
+    assert (c_build.ROOT / f"csrc/kernels/{name}_constants.h").read_bytes() == printed

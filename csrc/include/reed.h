@@ -126,6 +126,12 @@ REED_API uint32_t reed_kernel_crc32c(const struct reed_kernel *kernel, uint32_t 
 /* The CRC32C of A||B from crc(A), crc(B) and the length of B, without the bytes. */
 REED_API uint32_t reed_crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t size_b);
 
+/* CRC-32 (IEEE 802.3, reflected polynomial 0xedb88320; the one of zlib), for the formats of other
+ * systems; reed's own have CRC32C. */
+REED_API uint32_t reed_crc32(uint32_t value, const void *data, size_t size);
+REED_API uint32_t reed_kernel_crc32(const struct reed_kernel *kernel, uint32_t value,
+                                    const void *data, size_t size);
+
 /* ------------------------------------------------------------------------------------------
  * Codes
  * ---------------------------------------------------------------------------------------- */

@@ -84,6 +84,7 @@ const struct reed_kernel reed_kernel_avx2_gfni = {
     .turn = kernel_turn,
     .fence = kernel_fence,
     .crc32c = crc32c_sse42,
+    .crc32 = crc32_sse42,
 };
 
 #else

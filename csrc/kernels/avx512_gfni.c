@@ -91,6 +91,7 @@ const struct reed_kernel reed_kernel_avx512_gfni = {
     .turn = kernel_turn,
     .fence = kernel_fence,
     .crc32c = crc32c_avx512,
+    .crc32 = crc32_avx512,
 };
 
 #else

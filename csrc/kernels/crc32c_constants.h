@@ -1,10 +1,10 @@
-/* crc32c_constants.h - constants of CRC32C, written by tests/vectors/make_crc32c_constants.py and
+/* crc32c_constants.h - constants of CRC32C, written by tests/vectors/make_crc_constants.py and
  * proved from first principles by tests/c/test_checksum.c. All remainders are modulo P and
  * reflected; see checksum.h. */
 #ifndef REED_CRC32C_CONSTANTS_H
 #define REED_CRC32C_CONSTANTS_H
 
-#include <stdint.h>
+#include "checksum.h"
 
 /* x^(2^i). The order of x modulo P is 2^31 - 1, so that exponent i + 31 is exponent i again. */
 static const uint32_t crc32c_powers[31] = {
@@ -16,49 +16,23 @@ static const uint32_t crc32c_powers[31] = {
     0xa51e1f42u,
 };
 
-/* Bytes of each of three streams that run side by side. */
-enum {
-    CRC32C_LONG_STREAM = 1344,
-    CRC32C_SHORT_STREAM = 168,
-};
+/* What moves a remainder ahead by one and by two streams, long or short, in a carry-less product
+ * that the crc32 instruction reduces: x^(8n - 33) and x^(16n - 33), since the product of reflected
+ * numbers comes out one bit low, and the instruction multiplies by x^32. */
+static const uint32_t crc32c_long_product_shifts[2] = {0xc9c8b782u, 0x889774e1u};
+static const uint32_t crc32c_short_product_shifts[2] = {0x1b3d8f29u, 0xa60ce07bu};
 
 /* What moves a remainder ahead by one and by two long streams: x^(8n) and x^(16n). */
-static const uint32_t crc32c_long_shifts[2] = {
-    0xd27285dbu, 0x46bf959eu,
-};
+static const uint32_t crc32c_long_shifts[2] = {0xd27285dbu, 0x46bf959eu};
 
-/* What does so, by streams of either length, in a carry-less product that the crc32 instruction
- * reduces: x^(8n - 33) and x^(16n - 33), since the product of reflected numbers comes out one bit
- * low, and the instruction multiplies by x^32. */
-static const uint32_t crc32c_long_product_shifts[2] = {
-    0xc9c8b782u, 0x889774e1u,
-};
-static const uint32_t crc32c_short_product_shifts[2] = {
-    0x1b3d8f29u, 0xa60ce07bu,
-};
-
-/* What folds 128 bits ahead by n bytes: {x^(8n + 31), x^(8n - 33)}, for the first and the second
- * half. */
-static const uint32_t crc32c_fold_256[2] = {
-    0xdcb17aa4u, 0xb9e02b86u,
-};
-static const uint32_t crc32c_fold_192[2] = {
-    0xa87ab8a8u, 0xab7aff2au,
-};
-static const uint32_t crc32c_fold_128[2] = {
-    0x6992cea2u, 0x0d3b6092u,
-};
-static const uint32_t crc32c_fold_64[2] = {
-    0x740eef02u, 0x9e4addf8u,
-};
-static const uint32_t crc32c_fold_48[2] = {
-    0x1c291d04u, 0xddc0152bu,
-};
-static const uint32_t crc32c_fold_32[2] = {
-    0x3da6d0cbu, 0xba4fc28eu,
-};
-static const uint32_t crc32c_fold_16[2] = {
-    0xf20c0dfeu, 0x493c7d27u,
+static const struct crc_folds crc32c_folds = {
+    .by_256 = {0xdcb17aa4u, 0xb9e02b86u},
+    .by_192 = {0xa87ab8a8u, 0xab7aff2au},
+    .by_128 = {0x6992cea2u, 0x0d3b6092u},
+    .by_64 = {0x740eef02u, 0x9e4addf8u},
+    .by_48 = {0x1c291d04u, 0xddc0152bu},
+    .by_32 = {0x3da6d0cbu, 0xba4fc28eu},
+    .by_16 = {0xf20c0dfeu, 0x493c7d27u},
 };
 
 /* Slicing by eight: entry [s][b] is the register after byte b and s zero bytes, begun at 0. */

@@ -80,8 +80,9 @@ struct reed_kernel {
     /* Orders KERNEL_STREAM stores before whatever follows. */
     void (*fence)(void);
 
-    /* CRC32C of `size` bytes that continue `value`; see checksum.h. */
+    /* CRC32C and CRC-32 of `size` bytes that continue `value`; see checksum.h. */
     uint32_t (*crc32c)(uint32_t value, const uint8_t *data, size_t size);
+    uint32_t (*crc32)(uint32_t value, const uint8_t *data, size_t size);
 };
 
 extern const struct reed_kernel reed_kernel_portable;

@@ -87,6 +87,7 @@ const struct reed_kernel reed_kernel_neon = {
     .turn = kernel_turn,
     .fence = kernel_fence,
     .crc32c = crc32c_arm,
+    .crc32 = crc32_arm,
 };
 
 #else

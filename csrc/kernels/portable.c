@@ -92,4 +92,5 @@ const struct reed_kernel reed_kernel_portable = {
     .turn = kernel_turn,
     .fence = kernel_fence,
     .crc32c = crc32c_portable,
+    .crc32 = crc32_portable,
 };

@@ -1,0 +1,194 @@
+/* crc_x86.c - CRC32C and CRC-32 on x86-64: the crc32 instruction, which knows CRC32C alone, on
+ * three streams at a time (its latency is three cycles, its rate one a cycle), and carry-less
+ * folding in 128 and in 512 bits, which serves any polynomial.
+ *
+ * Folding keeps a 128-bit remainder per lane; two carry-less products move it ahead by a fixed
+ * distance, where the next data is added. The last 128 bits are reduced by the crc32 instruction
+ * or by slicing tables. The constants are explained where they are made, crc32c_constants.h, and
+ * struct crc_folds. */
+#include "checksum.h"
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+
+#include <immintrin.h>
+
+#include "bytes.h"
+#include "kernels/crc32_constants.h"
+#include "kernels/crc32c_constants.h"
+#include "kernels/crc_slices.h"
+
+#define TARGET_SSE42 __attribute__((target("sse4.2,pclmul")))
+#define TARGET_AVX512 __attribute__((target("avx512f,avx512vl,vpclmulqdq,pclmul,sse4.2")))
+
+/* ---- the instruction --------------------------------------------------------------------- */
+
+/* Here and below `crc` is the bare register, without the inversions. */
+TARGET_SSE42 static inline uint64_t add_bytes(uint64_t crc, const uint8_t *data, size_t size)
+{
+    for (; size >= 8; data += 8, size -= 8) crc = _mm_crc32_u64(crc, load_u64_le(data));
+    for (; size > 0; data++, size--) crc = _mm_crc32_u8((uint32_t)crc, *data);
+    return crc;
+}
+
+/* A remainder moved ahead by a carry-less product; the crc32 instruction must reduce the result. */
+TARGET_SSE42 static inline uint64_t shift_product(uint64_t crc, uint32_t shift)
+{
+    __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)crc),
+                                           _mm_cvtsi64_si128((int64_t)shift), 0x00);
+    return (uint64_t)_mm_cvtsi128_si64(product);
+}
+
+/* Three streams of `stream` bytes, a multiple of 8, that follow each other. */
+TARGET_SSE42 static inline uint64_t add_streams(uint64_t crc, const uint8_t *data, size_t stream,
+                                                const uint32_t product_shifts[2])
+{
+    uint64_t second = 0, third = 0;
+    size_t i = 0;
+    for (; i < stream - 8; i += 8) {
+        crc = _mm_crc32_u64(crc, load_u64_le(data + i));
+        second = _mm_crc32_u64(second, load_u64_le(data + stream + i));
+        third = _mm_crc32_u64(third, load_u64_le(data + 2 * stream + i));
+    }
+    crc = _mm_crc32_u64(crc, load_u64_le(data + i));
+    second = _mm_crc32_u64(second, load_u64_le(data + stream + i));
+    /* The third stream's last step reduces the two products with it. */
+    uint64_t moved = shift_product(crc, product_shifts[1]) ^
+                     shift_product(second, product_shifts[0]);
+    return _mm_crc32_u64(third, load_u64_le(data + 2 * stream + i) ^ moved);
+}
+
+TARGET_SSE42 uint32_t crc32c_sse42(uint32_t value, const uint8_t *data, size_t size)
+{
+    uint64_t crc = ~value;
+    for (; size >= 3 * CRC_LONG_STREAM;
+         data += 3 * CRC_LONG_STREAM, size -= 3 * CRC_LONG_STREAM) {
+        crc = add_streams(crc, data, CRC_LONG_STREAM, crc32c_long_product_shifts);
+    }
+    for (; size >= 3 * CRC_SHORT_STREAM;
+         data += 3 * CRC_SHORT_STREAM, size -= 3 * CRC_SHORT_STREAM) {
+        crc = add_streams(crc, data, CRC_SHORT_STREAM, crc32c_short_product_shifts);
+    }
+    return ~(uint32_t)add_bytes(crc, data, size);
+}
+
+/* ---- folding in 128 bits ----------------------------------------------------------------- */
+
+TARGET_SSE42 static inline __m128i load_128(const uint8_t *data)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)data);
+}
+
+/* `remainder`, moved ahead, plus `data`. */
+TARGET_SSE42 static inline __m128i fold_128(__m128i remainder, const uint32_t fold[2], __m128i data)
+{
+    const __m128i constant = _mm_set_epi64x(fold[1], fold[0]);
+    return _mm_xor_si128(_mm_xor_si128(_mm_clmulepi64_si128(remainder, constant, 0x00),
+                                       _mm_clmulepi64_si128(remainder, constant, 0x11)), data);
+}
+
+/* The CRC-32 register after a 128-bit remainder and the bytes behind it. */
+TARGET_SSE42 static inline uint32_t crc32_finish(__m128i remainder, const uint8_t *data,
+                                                 size_t size)
+{
+    for (; size >= 16; data += 16, size -= 16) {
+        remainder = fold_128(remainder, crc32_folds.by_16, load_128(data));
+    }
+    uint32_t crc = crc_add_u64(crc32_slices, 0, (uint64_t)_mm_cvtsi128_si64(remainder));
+    crc = crc_add_u64(crc32_slices, crc, (uint64_t)_mm_extract_epi64(remainder, 1));
+    return crc_add_bytes(crc32_slices, crc, data, size);
+}
+
+TARGET_SSE42 uint32_t crc32_sse42(uint32_t value, const uint8_t *data, size_t size)
+{
+    if (size < 16) return crc32_portable(value, data, size);
+
+    __m128i a = _mm_xor_si128(load_128(data), _mm_cvtsi32_si128((int32_t)~value));
+    data += 16;
+    size -= 16;
+    if (size >= 112) { /* four lanes hide the latency of the products */
+        __m128i b = load_128(data), c = load_128(data + 16), d = load_128(data + 32);
+        data += 48;
+        size -= 48;
+        for (; size >= 64; data += 64, size -= 64) {
+            a = fold_128(a, crc32_folds.by_64, load_128(data));
+            b = fold_128(b, crc32_folds.by_64, load_128(data + 16));
+            c = fold_128(c, crc32_folds.by_64, load_128(data + 32));
+            d = fold_128(d, crc32_folds.by_64, load_128(data + 48));
+        }
+        d = fold_128(a, crc32_folds.by_48, d);
+        d = fold_128(b, crc32_folds.by_32, d);
+        a = fold_128(c, crc32_folds.by_16, d);
+    }
+    return ~crc32_finish(a, data, size);
+}
+
+/* ---- folding in 512 bits ----------------------------------------------------------------- */
+
+/* The same distance in every lane. */
+TARGET_AVX512 static inline __m512i fold_constant(const uint32_t fold[2])
+{
+    return _mm512_set4_epi64(fold[1], fold[0], fold[1], fold[0]);
+}
+
+/* The lanes of `remainder`, moved ahead, plus `data`. */
+TARGET_AVX512 static inline __m512i fold_512(__m512i remainder, __m512i constant, __m512i data)
+{
+    enum { XOR3 = 0x96 };
+    return _mm512_ternarylogic_epi64(_mm512_clmulepi64_epi128(remainder, constant, 0x00),
+                                     _mm512_clmulepi64_epi128(remainder, constant, 0x11), data,
+                                     XOR3);
+}
+
+/* The 128-bit remainder of `crc` and all but the last size % 64 bytes; size is 256 or more. */
+TARGET_AVX512 static inline __m128i fold_vectors(const struct crc_folds *folds, uint32_t crc,
+                                                 const uint8_t *data, size_t size)
+{
+    /* Four vectors hide the latency of the products. */
+    __m512i a = _mm512_xor_si512(_mm512_loadu_si512(data),
+                                 _mm512_zextsi128_si512(_mm_cvtsi32_si128((int32_t)crc)));
+    __m512i b = _mm512_loadu_si512(data + 64);
+    __m512i c = _mm512_loadu_si512(data + 128);
+    __m512i d = _mm512_loadu_si512(data + 192);
+    data += 256;
+    size -= 256;
+    const __m512i by_256 = fold_constant(folds->by_256);
+    for (; size >= 256; data += 256, size -= 256) {
+        a = fold_512(a, by_256, _mm512_loadu_si512(data));
+        b = fold_512(b, by_256, _mm512_loadu_si512(data + 64));
+        c = fold_512(c, by_256, _mm512_loadu_si512(data + 128));
+        d = fold_512(d, by_256, _mm512_loadu_si512(data + 192));
+    }
+    const __m512i by_64 = fold_constant(folds->by_64);
+    d = fold_512(a, fold_constant(folds->by_192), d);
+    d = fold_512(b, fold_constant(folds->by_128), d);
+    d = fold_512(c, by_64, d);
+    for (; size >= 64; data += 64, size -= 64) d = fold_512(d, by_64, _mm512_loadu_si512(data));
+
+    /* Lanes 0 to 2 to the place of lane 3, which stays. */
+    const __m512i to_last_lane = _mm512_set_epi64(
+        0, 0, folds->by_16[1], folds->by_16[0], folds->by_32[1], folds->by_32[0],
+        folds->by_48[1], folds->by_48[0]);
+    d = fold_512(d, to_last_lane, _mm512_maskz_mov_epi64(0xc0, d));
+    __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(d), _mm512_extracti64x4_epi64(d, 1));
+    return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+TARGET_AVX512 uint32_t crc32c_avx512(uint32_t value, const uint8_t *data, size_t size)
+{
+    if (size < 256) return crc32c_sse42(value, data, size);
+
+    __m128i last = fold_vectors(&crc32c_folds, ~value, data, size);
+    uint64_t crc = _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(last));
+    crc = _mm_crc32_u64(crc, (uint64_t)_mm_extract_epi64(last, 1));
+    return ~(uint32_t)add_bytes(crc, data + size / 64 * 64, size % 64);
+}
+
+TARGET_AVX512 uint32_t crc32_avx512(uint32_t value, const uint8_t *data, size_t size)
+{
+    if (size < 256) return crc32_sse42(value, data, size);
+
+    return ~crc32_finish(fold_vectors(&crc32_folds, ~value, data, size), data + size / 64 * 64,
+                         size % 64);
+}
+
+#endif

@@ -1,0 +1,120 @@
+"""Prints csrc/kernels/<name>_constants.h: every constant of a CRC's code, from the definition.
+
+    python tests/vectors/make_crc_constants.py crc32c > csrc/kernels/crc32c_constants.h
+    python tests/vectors/make_crc_constants.py crc32 > csrc/kernels/crc32_constants.h
+
+tests/test_c_checksum.py fails when a file differs from this output; tests/c/test_checksum.c
+proves each number again in C, bit by bit.
+"""
+
+import sys
+
+# Reflected: bit 31 is the coefficient of x^0.
+POLYNOMIALS = {"crc32c": 0x82F63B78, "crc32": 0xEDB88320}
+
+LONG_STREAM, SHORT_STREAM = 1344, 168  # bytes of each of three interleaved streams
+FOLD_SIZES = (256, 192, 128, 64, 48, 32, 16)  # bytes that a 128-bit remainder is moved ahead
+
+
+class Field:
+    """Arithmetic of remainders modulo one polynomial."""
+
+    def __init__(self, polynomial):
+        self.polynomial = polynomial
+
+    def times_x(self, remainder):
+        return remainder >> 1 ^ (self.polynomial if remainder & 1 else 0)
+
+    def multiply(self, a, b):
+        product = 0
+        for bit in range(31, -1, -1):
+            if a >> bit & 1:
+                product ^= b
+            b = self.times_x(b)
+        return product
+
+    def power_of_x(self, exponent):
+        """x^exponent modulo P."""
+        result, square = 0x80000000, 0x40000000
+        while exponent:
+            if exponent & 1:
+                result = self.multiply(result, square)
+            square = self.multiply(square, square)
+            exponent >>= 1
+        return result
+
+    def slicing_tables(self):
+        """tables[s][b]: the register after byte b and s zero bytes, begun at zero."""
+        first = []
+        for byte in range(256):
+            for _ in range(8):
+                byte = self.times_x(byte)
+            first.append(byte)
+        tables = [first]
+        for _ in range(7):
+            tables.append([r >> 8 ^ first[r & 255] for r in tables[-1]])
+        return tables
+
+
+def words(numbers):
+    return ", ".join(f"0x{n:08x}u" for n in numbers)
+
+
+def rows(numbers, per_row=6):
+    """Lines of initialisers, indented."""
+    numbers = list(numbers)
+    return "\n".join(f"    {words(numbers[i:i + per_row])},"
+                     for i in range(0, len(numbers), per_row))
+
+
+def main(name):
+    field = Field(POLYNOMIALS[name])
+    title = name.upper()
+    print(f"""\
+/* {name}_constants.h - constants of {title.replace("CRC32", "CRC-32").replace("-32C", "32C")}, \
+written by tests/vectors/make_crc_constants.py and
+ * proved from first principles by tests/c/test_checksum.c. All remainders are modulo P and
+ * reflected; see checksum.h. */
+#ifndef REED_{title}_CONSTANTS_H
+#define REED_{title}_CONSTANTS_H
+
+#include "checksum.h"
+""")
+    if name == "crc32c":
+        print("""\
+/* x^(2^i). The order of x modulo P is 2^31 - 1, so that exponent i + 31 is exponent i again. */
+static const uint32_t crc32c_powers[31] = {""")
+        print(rows(field.power_of_x(1 << i) for i in range(31)))
+        print("""\
+};
+
+/* What moves a remainder ahead by one and by two streams, long or short, in a carry-less product
+ * that the crc32 instruction reduces: x^(8n - 33) and x^(16n - 33), since the product of reflected
+ * numbers comes out one bit low, and the instruction multiplies by x^32. */""")
+        for length, size in (("long", LONG_STREAM), ("short", SHORT_STREAM)):
+            shifts = words(field.power_of_x(8 * n - 33) for n in (size, 2 * size))
+            print(f"static const uint32_t crc32c_{length}_product_shifts[2] = {{{shifts}}};")
+        print()
+    print(f"""\
+/* What moves a remainder ahead by one and by two long streams: x^(8n) and x^(16n). */
+static const uint32_t {name}_long_shifts[2] = {{\
+{words(field.power_of_x(8 * n) for n in (LONG_STREAM, 2 * LONG_STREAM))}}};
+
+static const struct crc_folds {name}_folds = {{""")
+    for size in FOLD_SIZES:
+        fold = words((field.power_of_x(8 * size + 31), field.power_of_x(8 * size - 33)))
+        print(f"    .by_{size} = {{{fold}}},")
+    print(f"""\
+}};
+
+/* Slicing by eight: entry [s][b] is the register after byte b and s zero bytes, begun at 0. */
+static const uint32_t {name}_slices[8][256] = {{""")
+    for table in field.slicing_tables():
+        print("    {")
+        print(rows(table))
+        print("    },")
+    print("};\n\n#endif")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
