@@ -1,6 +1,8 @@
-"""`python -m reed.durability`: the same command as `reed durability`."""
+"""`python -m reed.durability`: the same command as `reed durability`, with the same exit codes."""
 
-from reed.cli.durability import command
+import sys
+
+from reed.cli.app import run
 
 if __name__ == "__main__":
-    command(prog_name="reed durability")
+    sys.exit(run(["durability", *sys.argv[1:]]))

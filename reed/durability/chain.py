@@ -37,8 +37,7 @@ def chain(scheme: Scheme, failures_per_disk_year: float, repairs_per_year: float
     """
     for name, value, limit in (("failures_per_disk_year", failures_per_disk_year, 1e9),
                                ("years", years, 1e9)):
-        if not (isinstance(value, (int, float)) and 0.0 < value <= limit):
-            raise InvalidParameter(f"{name} = {value!r}: allowed is above 0, at most {limit:g}")
+        _number(name, value, 0, limit, low_open=True)
     if start not in STARTS:
         raise InvalidParameter(f"start = {start!r}: allowed is {' or '.join(STARTS)}")
     if callable(repair):
@@ -58,10 +57,7 @@ def chain(scheme: Scheme, failures_per_disk_year: float, repairs_per_year: float
                 f"repair = {repair!r}: allowed is parallel, serial, joint or a callable"
             )
         rate = repairs_per_year
-        if not (isinstance(rate, (int, float)) and 0.0 <= rate < math.inf):
-            raise InvalidParameter(
-                f"repairs_per_year = {rate!r}: allowed is a finite number of 0 or more"
-            )
+        _number("repairs_per_year", rate, 0)
         if repair == "parallel":
             def total_rate(missing: int) -> float:
                 return missing * rate

@@ -18,7 +18,7 @@ from reed.errors import InvalidParameter
 
 from .fleet import Fleet, Scrub
 from .model import Outcome, evaluate
-from .result import Estimate, Interval, human_bytes, nines_of, whole_nines
+from .result import HOURS_PER_YEAR, Estimate, Interval, human_bytes, nines_of, whole_nines
 from .schemes import LocalReconstruction, ReedSolomon, Replication, Scheme
 from .uncertainty import input_interval
 
@@ -28,6 +28,15 @@ UNITS = ("object", "disk_set", "fleet")
 # How far the chain is trusted where clocks enter by their mean. The worst measured is a factor
 # of 24 (5 copies, joint repair after exactly 24 h), against simulation.
 CLOCK_FACTOR = 100.0
+
+# Losses are exact to some 1e-14, so a smaller difference of two of them is noise.
+SAVING_ROUNDING = 1e-12
+
+# How far a search for a repair time or a scrub interval goes. What holds at the far end may hold
+# beyond, and the remedy's text says so.
+SHORTEST_REPAIR_HOURS = 0.01
+LONGEST_REPAIR_OVER_NOW = 100.0
+SHORTEST_SCRUB_HOURS, LONGEST_SCRUB_HOURS = 0.1, 10 * HOURS_PER_YEAR
 
 STATED = "at the stated values, not over their ranges"
 
@@ -153,8 +162,7 @@ def _estimate(outcome: Outcome, unit: str, interval: Interval | None) -> Estimat
         of=names[unit],
         faults=fleet.threats(),
         start="stationary",
-        convention=f"{fleet.repair.mode} repair, mean {fleet.repair_hours(scheme):.3g} h; lost "
-        "means fewer good shards than decode; transient outages lose nothing",
+        convention=fleet.convention(scheme),
         method=("exact Markov chain of one stripe" if _exponential(scheme, fleet) else
                 "Markov chain of one stripe, clocks by their mean: approximate, trusted within "
                 f"a factor of {CLOCK_FACTOR:g}") + ", spread by what is shared",
@@ -171,12 +179,19 @@ def _budget(nines: float, scheme: Scheme, fleet: Fleet, unit: str, outcome: Outc
     for threat in fleet.threats():
         only = evaluate(scheme, fleet.only(threat)).loss(unit)
         without = evaluate(scheme, fleet.without(threat)).loss(unit)
-        answerable = max(only, total - without)
+        share = answerable(total, only, without)
         lines.append(BudgetLine(
             threat, only, without, outcome.by_threat[threat],
-            math.log10(answerable / allowed) if answerable > 0.0 else -math.inf,
+            math.log10(share / allowed) if share > 0.0 else -math.inf,
         ))
     return tuple(lines)
+
+
+def answerable(total: float, only: float, without: float) -> float:
+    """The loss that a threat is answerable for: the larger of what it does alone and what its
+    absence saves. A saving within the rounding of the two losses counts as none."""
+    saved = total - without
+    return max(only, saved if saved > SAVING_ROUNDING * total else 0.0)
 
 
 # -- what would earn it ------------------------------------------------------------------------
@@ -198,9 +213,10 @@ def _largest(keeps: Callable[[float], bool], low: float, high: float) -> float |
 
 
 def with_repair_hours(fleet: Fleet, hours: float) -> Fleet:
-    """The same fleet with this mean time from failure to repaired, all included."""
-    mode = "parallel" if fleet.repair.mode == "shared" else fleet.repair.mode
-    return replace(fleet.with_values({}),
+    """The same fleet with this mean time from failure to repaired, all included: also what outages
+    add. A shared budget becomes what it is for a stripe, one shard after the other."""
+    mode = "serial" if fleet.repair.mode == "shared" else fleet.repair.mode
+    return replace(fleet.with_values({}), outages=None,
                    repair=replace(fleet.repair, detection_hours=0.0, queueing_hours=0.0,
                                   transfer_hours=hours, bytes_per_second=None,
                                   codec_bytes_per_second=None, clock=None, mode=mode))
@@ -226,26 +242,30 @@ def _remedies(nines: float, scheme: Scheme, fleet: Fleet, unit: str) -> tuple[Re
         return evaluate(candidate, changed).loss(unit)
 
     now = fleet.repair_hours(scheme)
+    longest = LONGEST_REPAIR_OVER_NOW * now
     value = _largest(lambda hours: _keeps(nines, loss(scheme, with_repair_hours(fleet, hours))),
-                     0.01, now * 100.0)
-    shown = with_repair_hours(fleet, 0.01 if value is None else value)
-    found.append(Remedy(
-        "repair time", value, loss(scheme, shown),
-        "no repair is fast enough: even 36 s does not earn it" if value is None else
-        f"repair within {value:.3g} h of the failure (now {now:.3g} h)"
-        + (": already met" if value >= now else ""),
-    ))
+                     SHORTEST_REPAIR_HOURS, longest)
+    shown = with_repair_hours(fleet, SHORTEST_REPAIR_HOURS if value is None else value)
+    if value is None:
+        text = f"no repair is fast enough: even {SHORTEST_REPAIR_HOURS * 3600:g} s does not earn it"
+    else:
+        more = " or even more" if value == longest else ""
+        met = ": already met" if value >= now else ""
+        text = f"repair within {value:.3g} h{more} of the failure (now {now:.3g} h){met}"
+    found.append(Remedy("repair time", value, loss(scheme, shown), text))
     if fleet.latent_errors or fleet.read_errors or fleet.silent_corruption:
         interval = fleet.scrub.interval_hours if fleet.scrub else None
         value = _largest(lambda hours: _keeps(nines, loss(scheme, with_scrub_hours(fleet, hours))),
-                         0.1, 87660.0)
-        shown = with_scrub_hours(fleet, 0.1 if value is None else value)
+                         SHORTEST_SCRUB_HOURS, LONGEST_SCRUB_HOURS)
+        shown = with_scrub_hours(fleet, SHORTEST_SCRUB_HOURS if value is None else value)
         current = f"now {interval:.3g} h" if interval else "now never"
-        found.append(Remedy(
-            "scrub interval", value, loss(scheme, shown),
-            f"no scrub interval alone earns it ({current})" if value is None else
-            f"checksums and a scrub every {value:.4g} h ({current})",
-        ))
+        if value is None:
+            text = f"no scrub interval alone earns it ({current})"
+        elif value == LONGEST_SCRUB_HOURS:
+            text = f"checksums and a scrub every ten years or even less often ({current})"
+        else:
+            text = f"checksums and a scrub every {value:.4g} h ({current})"
+        found.append(Remedy("scrub interval", value, loss(scheme, shown), text))
     if fleet.migration or not fleet.checksums:
         after = loss(scheme, hardened(fleet))
         keeps = _keeps(nines, after)

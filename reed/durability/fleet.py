@@ -315,14 +315,17 @@ class Fleet:
     """Disks, what is on them and what happens to them.
 
     disks, capacity_bytes, used_share:  of how many disks, how large, how full
-    lifetime:     Exponential.per_year(rate) or Weibull; or give failures_per_disk_year
+    lifetime:     Exponential.per_year(rate) or Weibull; or give failures_per_disk_year, which may
+                  be 0: disks that never fail
     shard_bytes:  bytes of one shard of a stripe
     object_bytes: bytes of one object; None means one stripe
     object_on_one_set: whether all stripes of an object share one set of disks (a volume that was
                   carved out of one disk group) or are placed stripe by stripe
     domains:      failure domains (racks), among which a stripe's shards are spread evenly
-    placement:    "random": every stripe picks its own disks. "copyset": stripes share `copysets`
-                  fixed disk sets
+    placement:    "random": every stripe picks its own disks, evenly (declustered over the fleet).
+                  "copyset": stripes share `copysets` fixed disk sets (groups that share no disk
+                  are disks/shards sets). Either way a rebuilt shard stands on a new disk of age 0
+                  in the place of the lost one; only where its domain's bursts strike is drawn anew
     checksums:    whether repairs and scrubs can tell a wrong shard from a good one
     assumptions:  names of inputs that were invented; carried into every report
     ranges:       what is uncertain among the inputs; each value must lie in its range
@@ -369,7 +372,7 @@ class Fleet:
                 "exactly one of failures_per_disk_year and lifetime is needed"
             )
         if self.failures_per_disk_year is not None:
-            _number("failures_per_disk_year", self.failures_per_disk_year, 0, low_open=True)
+            _number("failures_per_disk_year", self.failures_per_disk_year, 0)
         _choice("placement", self.placement, PLACEMENTS)
         if (self.placement == "copyset") != (self.copysets is not None):
             raise InvalidInput("copysets", self.copysets, "a number with placement 'copyset', none "
@@ -405,13 +408,11 @@ class Fleet:
     # -- derived -------------------------------------------------------------------------------
 
     @property
-    def failure_clock(self) -> Lifetime:
-        return self.lifetime or Exponential.per_year(self.failures_per_disk_year)
-
-    @property
     def failure_rate(self) -> float:
         """Failures per disk-year in the long run."""
-        return HOURS_PER_YEAR / self.failure_clock.mean_hours
+        if self.lifetime is None:
+            return self.failures_per_disk_year
+        return HOURS_PER_YEAR / self.lifetime.mean_hours
 
     def check_fits(self, scheme: Scheme) -> None:
         if scheme.shards > self.disks:
@@ -494,6 +495,14 @@ class Fleet:
             mean += blocked * self.outages.mean_hours
         return mean
 
+    def convention(self, scheme: Scheme) -> str:
+        """How repair, placement and loss are counted, in words for every estimate."""
+        placement = ("random (declustered) placement" if self.copysets is None
+                     else f"{self.copysets} fixed disk sets")
+        return (f"{self.repair.mode} repair, mean {self.repair_hours(scheme):.3g} h; {placement}, "
+                "a lost disk is replaced by a new one; lost means fewer good shards than decode; "
+                "transient outages lose nothing")
+
     def _share_of_disk(self, unit: str, cluster_bytes: float) -> float:
         """The share of faults on a disk that touch one shard: an extent of `cluster_bytes` at a
         uniform place meets an extent of `shard_bytes`."""
@@ -528,7 +537,7 @@ class Fleet:
         migration = self.migration or Migration(0.0)
         return StripeFaults(
             failure=self.failure_rate,
-            lifetime=self.failure_clock,
+            lifetime=self.lifetime,
             latent=latent,
             silent=silent,
             read_failure=read_failure,
@@ -628,8 +637,7 @@ class Fleet:
                 migration=self.migration
                 and replace(self.migration, skip_verification=0.0, early_reclaim=0.0),
             )
-        # Disk failures. A rate of zero is not a clock; a mean of 1e15 hours never comes.
-        return replace(self, failures_per_disk_year=None, lifetime=Exponential(1e15))
+        return replace(self, failures_per_disk_year=0.0, lifetime=None)  # disk failures
 
     def only(self, threat: str) -> Fleet:
         """The same fleet with every other threat switched off."""

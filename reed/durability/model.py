@@ -43,6 +43,87 @@ class Blow:
     hidden: int = 0
 
 
+class _Shape:
+    """What the states of one scheme mean, whatever the rates. Kept between chains, because
+    uncertain inputs, budgets and searches solve one shape at hundreds of different rates."""
+
+    def __init__(self, scheme: Scheme, hidden_adds: bool):
+        self.scheme = scheme
+        self.hidden_adds = hidden_adds
+        self.alike = scheme.alike
+        self.sizes = tuple(len(members) for members in scheme.classes)
+        self._decodes: dict[tuple[int, ...], bool] = {}
+        self._lost: dict[State, bool] = {}
+        self._totals: dict[State, tuple[int, ...]] = {}
+        self._struck: dict[tuple[State, int], tuple[float, tuple[tuple[State, float], ...]]] = {}
+
+    def totals(self, state: State) -> tuple[int, ...]:
+        known = self._totals.get(state)
+        if known is None:
+            known = self._totals[state] = tuple(map(sum, zip(*state, strict=True)))
+        return known
+
+    def is_lost(self, state: State) -> bool:
+        known = self._lost.get(state)
+        if known is None:
+            if self.hidden_adds:
+                bad = tuple(sum(counts) for counts in state)
+            else:
+                missing = state[0][MISSING]
+                hidden = sum(state[0]) - missing
+                bad = (missing + min(1, hidden),)
+            if bad not in self._decodes:
+                self._decodes[bad] = self.scheme.survives_counts(bad)
+            known = self._lost[state] = not self._decodes[bad]
+        return known
+
+    def canonical(self, state: State) -> State:
+        """One order for groups of shards that may be swapped whole."""
+        for first, past in self.alike:
+            state = (*state[:first], *sorted(state[first:past]), *state[past:])
+        return state
+
+    def struck(self, state: State, kills: int) -> tuple[float, tuple[tuple[State, float], ...]]:
+        """When `kills` present shards, any alike, are destroyed: the share of ways that are lost,
+        and every other state that may follow with its share."""
+        known = self._struck.get((state, kills))
+        if known is None:
+            pools = [(place, None, size - sum(state[place]))
+                     for place, size in enumerate(self.sizes)]
+            pools += [(place, condition, counts[condition])
+                      for place, counts in enumerate(state) for condition in HIDDEN]
+            pools = [pool for pool in pools if pool[2]]
+            limits = [pool[2] for pool in pools]
+            ways: dict[State, int] = defaultdict(int)
+            for split in _splits(kills, limits):
+                after = state
+                for (place, condition, _), killed in zip(pools, split, strict=True):
+                    for _ in range(killed):
+                        after = moved(after, place, condition, MISSING)
+                ways[self.canonical(after)] += math.prod(map(math.comb, limits, split))
+            total = math.comb(sum(limits), kills)
+            known = self._struck[state, kills] = (
+                sum(count for after, count in ways.items() if self.is_lost(after)) / total,
+                tuple((after, count / total) for after, count in ways.items()
+                      if not self.is_lost(after)))
+        return known
+
+
+@lru_cache(maxsize=64)
+def _shape(scheme: Scheme, hidden_adds: bool) -> _Shape:
+    return _Shape(scheme, hidden_adds)
+
+
+def moved(state: State, place: int, source: int | None, target: int | None) -> State:
+    """One shard of class `place` goes from condition `source` to `target` (None: good)."""
+    counts = list(state[place])
+    if source is not None:
+        counts[source] -= 1
+    if target is not None:
+        counts[target] += 1
+    return (*state[:place], tuple(counts), *state[place + 1 :])
+
+
 class _Stripe:
     """The successor function of the chain. Total rates only; order of shards within a class never
     matters because the scheme's classes are interchangeable."""
@@ -50,8 +131,8 @@ class _Stripe:
     def __init__(self, scheme: Scheme, faults: StripeFaults):
         self.scheme = scheme
         self.faults = faults
-        self.sizes = tuple(len(members) for members in scheme.classes)
-        self.decodes: dict[tuple[int, ...], bool] = {}
+        self.shape = _shape(scheme, faults.hidden_adds)
+        self.sizes = self.shape.sizes
         # Nothing tells a wrong shard from an unreadable one where every reader checks; then one
         # condition serves both and the chain stays small.
         tellable = not faults.checksums or (faults.migrations and faults.skip_verification)
@@ -62,49 +143,21 @@ class _Stripe:
     def start(self) -> State:
         return tuple((0,) * CONDITIONS for _ in self.sizes)
 
-    def is_lost(self, state: State) -> bool:
-        if self.faults.hidden_adds:
-            bad = tuple(sum(counts) for counts in state)
-        else:
-            missing = state[0][MISSING]
-            hidden = sum(state[0]) - missing
-            bad = (missing + min(1, hidden),)
-        if bad not in self.decodes:
-            self.decodes[bad] = self.scheme.survives_counts(bad)
-        return not self.decodes[bad]
-
-    @staticmethod
-    def totals(state: State) -> tuple[int, ...]:
-        return tuple(sum(counts[condition] for counts in state) for condition in range(CONDITIONS))
-
-    @staticmethod
-    def moved(state: State, place: int, source: int | None, target: int | None) -> State:
-        """One shard of class `place` goes from condition `source` to `target` (None: good)."""
-        counts = list(state[place])
-        if source is not None:
-            counts[source] -= 1
-        if target is not None:
-            counts[target] += 1
-        return (*state[:place], tuple(counts), *state[place + 1 :])
-
-    def settle(self, target: State, rate: float, threat: str, name: str = "") -> Move:
-        if not self.is_lost(target):
+    def settle(self, target: State, rate: float, threat: str) -> Move:
+        if not self.shape.is_lost(target):
             return Move(target, rate)
-        if name:  # how shared a named event is does not depend on what it found
-            return Move(LOST, rate, Blow(threat, name))
-        totals = self.totals(target)
+        totals = self.shape.totals(target)
         missing = totals[MISSING]
-        return Move(LOST, rate, Blow(threat, name, missing, sum(totals) - missing))
+        return Move(LOST, rate, Blow(threat, "", missing, sum(totals) - missing))
 
     # -- what happens --------------------------------------------------------------------------
 
     def moves(self, state: State) -> Iterator[Move]:
         for move in self.labelled_moves(state):
-            target = move.target
-            if target is not LOST:
-                for first, past in self.scheme.alike:
-                    target = (*target[:first], *sorted(target[first:past]), *target[past:])
-            yield Move(target, move.rate, move.label)
+            if move.target is LOST or not self.shape.alike:
+                yield move
+            else:
+                yield Move(self.shape.canonical(move.target), move.rate, move.label)
 
     def labelled_moves(self, state: State) -> Iterator[Move]:
         yield from self.arrivals(state)
@@ -122,7 +175,7 @@ class _Stripe:
             good = size - sum(counts)
             for source, count in ((None, good), *((c, counts[c]) for c in HIDDEN)):
                 if count:
-                    yield self.settle(self.moved(state, place, source, MISSING),
+                    yield self.settle(moved(state, place, source, MISSING),
                                       count * faults.failure, "disk failures")
             if not good:
                 continue
@@ -131,9 +184,9 @@ class _Stripe:
                 ("latent errors", faults.latent, LATENT, BURIED),
                 ("silent corruption", faults.silent, *self.corrupt),
             ):
-                yield self.settle(self.moved(state, place, None, seen),
+                yield self.settle(moved(state, place, None, seen),
                                   good * rate * (1.0 - buried), threat)
-                yield self.settle(self.moved(state, place, None, unseen),
+                yield self.settle(moved(state, place, None, unseen),
                                   good * rate * buried, threat)
 
     def scrubs(self, state: State) -> Iterator[Move]:
@@ -144,7 +197,7 @@ class _Stripe:
         for place, counts in enumerate(state):
             for condition in found:
                 if counts[condition]:
-                    yield Move(self.moved(state, place, condition, target),
+                    yield Move(moved(state, place, condition, target),
                                counts[condition] * faults.scrub_rate)
 
     def misled(self, totals: tuple[int, ...]) -> float:
@@ -160,7 +213,7 @@ class _Stripe:
         return 1.0 - math.comb(good, sources) / math.comb(good + wrong, sources)
 
     def repairs(self, state: State) -> Iterator[Move]:
-        totals = self.totals(state)
+        totals = self.shape.totals(state)
         missing = totals[MISSING]
         if not missing:
             return
@@ -181,27 +234,21 @@ class _Stripe:
                 after = state
                 for place, counts in enumerate(state):
                     for _ in range(counts[MISSING]):
-                        after = self.moved(after, place, MISSING, target)
+                        after = moved(after, place, MISSING, target)
                 yield Move(after, rate * share)
             else:
                 for place, counts in enumerate(state):
                     if counts[MISSING]:
-                        yield Move(self.moved(state, place, MISSING, target),
+                        yield Move(moved(state, place, MISSING, target),
                                    rate * share * counts[MISSING] / missing)
 
     def burst(self, state: State, burst: StripeBurst) -> Iterator[Move]:
         """`at_risk` shards, any of them alike, each destroyed with the burst's probability."""
         total = self.scheme.shards
-        missing = self.totals(state)[MISSING]
+        missing = self.shape.totals(state)[MISSING]
         present = total - missing
         threat = "operator" if burst.operator else "bursts"
         hopeless = 0.0
-        pools = []
-        for place, size in enumerate(self.sizes):
-            counts = state[place]
-            pools.append((place, None, size - sum(counts)))
-            pools.extend((place, condition, counts[condition]) for condition in HIDDEN)
-        pools = [pool for pool in pools if pool[2]]
         for kills in range(1, min(present, burst.at_risk) + 1):
             chance = kill_probability(total, present, burst.at_risk, burst.probability, kills)
             if chance == 0.0:
@@ -209,16 +256,11 @@ class _Stripe:
             if missing + kills > self.scheme.parity_shards:
                 hopeless += chance  # whichever they are
                 continue
-            ways = math.comb(present, kills)
-            for split in _splits(kills, [pool[2] for pool in pools]):
-                after = state
-                weight = 1
-                for (place, condition, count), killed in zip(pools, split, strict=True):
-                    weight *= math.comb(count, killed)
-                    for _ in range(killed):
-                        after = self.moved(after, place, condition, MISSING)
-                yield self.settle(after, burst.events_per_year * chance * weight / ways,
-                                  threat, burst.name)
+            lost, survived = self.shape.struck(state, kills)
+            hopeless += chance * lost
+            for after, share in survived:
+                yield Move(after, burst.events_per_year * chance * share)
+        # How shared a named event is does not depend on what it found.
         yield Move(LOST, burst.events_per_year * hopeless, Blow(threat, burst.name))
 
     def migration(self, state: State) -> Iterator[Move]:
@@ -226,7 +268,7 @@ class _Stripe:
         faults = self.faults
         if faults.migrations == 0.0:
             return
-        totals = self.totals(state)
+        totals = self.shape.totals(state)
         skipped = faults.skip_verification
         bad = self.misled(totals)
         yield Move(self.start(), faults.migrations * (1.0 - skipped * bad))
@@ -262,6 +304,7 @@ def _fatal_sets(scheme: Scheme, bad: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(ways)
 
 
+@lru_cache(maxsize=4096)
 def kill_probability(shards: int, present: int, at_risk: int, probability: float,
                      kills: int) -> float:
     """That a burst destroys exactly `kills` of the `present` shards, when `at_risk` of all

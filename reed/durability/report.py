@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from reed.errors import InvalidParameter
 
-from .claim import UNIT_WORDS, Verdict, claim, with_repair_hours, with_scrub_hours
+from .claim import UNIT_WORDS, Verdict, answerable, claim, with_repair_hours, with_scrub_hours
 from .fleet import Fleet
 from .model import evaluate
 from .result import Estimate, Interval, human_bytes, nines_of
@@ -89,16 +89,18 @@ def build(scenario: Scenario, workers: Any = 1,
                     progress(what, len(done), len(tasks))
             return done
 
-        rows = spread("schemes", _row, [(other, fleet, scenario.unit) for other in compared])
+        # The scenario's own row shows the interval that its verdict rests on.
+        rows = spread("schemes", _row, [(other, fleet, scenario.unit,
+                                         verdicts[0].estimate.inputs if other == scheme else None)
+                                        for other in compared])
         repair = _curves(spread, curve_schemes, scenario, "repair")
         scrub = _curves(spread, curve_schemes, scenario, "scrub")
-    # The scenario's own row shows the interval that its verdict rests on.
-    rows[0] = replace(rows[0], interval=verdicts[0].estimate.inputs)
     return Report(scenario, verdicts, tuple(rows), repair, scrub, simulation)
 
 
-def _row(task: tuple[Scheme, Fleet, str]) -> Row:
-    scheme, fleet, unit = task
+def _row(task: tuple[Scheme, Fleet, str, Interval | None]) -> Row:
+    """One scheme; with the interval of its inputs where that is known already."""
+    scheme, fleet, unit, interval = task
     try:
         outcome = evaluate(scheme, fleet)
     except InvalidParameter as error:
@@ -107,10 +109,10 @@ def _row(task: tuple[Scheme, Fleet, str]) -> Row:
     by_threat = {}
     for threat in fleet.threats():
         only = evaluate(scheme, fleet.only(threat)).loss(unit)
-        saved = loss - evaluate(scheme, fleet.without(threat)).loss(unit)
-        by_threat[threat] = max(only, saved)
+        without = evaluate(scheme, fleet.without(threat)).loss(unit)
+        by_threat[threat] = answerable(loss, only, without)
     return Row(scheme, loss, outcome.fleet_loss, outcome.repair_bytes, by_threat,
-               input_interval(scheme, fleet, unit, ROW_DRAWS))
+               interval or input_interval(scheme, fleet, unit, ROW_DRAWS))
 
 
 def _point(task: tuple[Scheme, Fleet, str]) -> float:
@@ -216,27 +218,42 @@ def text(report: Report) -> str:
     return "\n".join(lines)
 
 
+def inputs_text(report: Report) -> str:
+    """Every input of the scenario with its range and where it comes from."""
+    lines = ["", "Inputs:"]
+    for entry in report.scenario.inputs:
+        value = f"{entry.value:g}" if type(entry.value) in (int, float) else str(entry.value)
+        if entry.low is not None:
+            value += f" ({entry.low:g} to {entry.high:g})"
+        origin = "; ".join(filter(None, ["assumption" * entry.assumption, entry.source]))
+        lines.append(f"  {entry.key:<42} {value:<28} {origin}".rstrip())
+    return "\n".join(lines)
+
+
 def _nines_text(loss: float) -> str:
     return f"{nines_of(loss):.1f}" if loss > 0.0 else "-"
 
 
-def _plain(value: float | None) -> float | None:
+def _plain(value: Any) -> Any:
     """JSON has no infinity: None stands for it and for no value."""
-    return value if value is not None and math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def as_dict(report: Report) -> dict[str, Any]:
     """The report as plain values for JSON."""
     scenario = report.scenario
-    return {
+    return _plain({
         "scenario": {"name": scenario.name, "title": scenario.title,
                      "scheme": str(scenario.scheme), "sources": list(scenario.sources),
                      "inputs": [vars(entry) for entry in scenario.inputs]},
         "verdicts": [{
             "verdict": verdict.verdict, "nines_claimed": verdict.nines, "unit": verdict.unit,
             "tested_on": UNIT_WORDS[verdict.unit], "estimate": verdict.estimate.as_dict(),
-            "budget": [{**vars(line), "orders_over_claim": _plain(line.orders_over_claim)}
-                       for line in verdict.budget],
+            "budget": [vars(line) for line in verdict.budget],
             "remedies": [{"change": remedy.change, "value": remedy.value, "earns": remedy.earns,
                           "loss": remedy.loss, "text": remedy.text}
                          for remedy in verdict.remedies],
@@ -248,12 +265,12 @@ def as_dict(report: Report) -> dict[str, Any]:
             "fleet_loss": report.verdict.outcome.fleet_loss,
         },
         "schemes": [{
-            "scheme": str(row.scheme), "overhead": row.scheme.overhead, "loss": _plain(row.loss),
-            "nines": _plain(nines_of(row.loss)) if not row.problem else None,
-            "repair_bytes_per_byte_year": _plain(row.repair_bytes), "by_threat": row.by_threat,
+            "scheme": str(row.scheme), "overhead": row.scheme.overhead, "loss": row.loss,
+            "nines": None if row.problem else nines_of(row.loss),
+            "repair_bytes_per_byte_year": row.repair_bytes, "by_threat": row.by_threat,
             "inputs": row.interval and vars(row.interval), "problem": row.problem,
         } for row in report.rows],
         "curves": {name: [vars(curve) for curve in curves] for name, curves in (
             ("repair_hours", report.repair_curves), ("scrub_hours", report.scrub_curves))},
         "simulation": report.simulation and report.simulation.as_dict(),
-    }
+    })

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 
 HOURS_PER_YEAR = 8766.0
 
-# A probability that is exactly a power of ten on paper may come out one rounding error above it;
-# the integer count of nines forgives that much and no more.
-NINES_ROUNDING = 1e-9
+# A probability that is exactly a power of ten on paper may come out a few roundings above it. The
+# integer count of nines forgives 1e-14 in the logarithm, which is 2.3e-14 of the probability: about
+# 100 roundings of a double, and more than the error of log10 itself up to 40 nines (7e-15).
+NINES_ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def nines_of(annual_probability: float) -> float:
 
 
 def whole_nines(nines: float) -> float:
-    """The integer count of nines: the floor, forgiving one rounding error at the edge."""
+    """The integer count of nines: the floor, forgiving `NINES_ROUNDING` at the edge."""
     return nines if math.isinf(nines) else float(math.floor(nines + NINES_ROUNDING))
 
 

@@ -31,7 +31,7 @@ import numpy as np
 from reed.errors import InvalidParameter
 
 from .engine import Engine, Losses, Paths
-from .fleet import Fleet, StripeFaults, _integer
+from .fleet import Fleet, StripeFaults, _integer, _number
 from .model import Blow, LossFlux, evaluate, loss_fluxes
 from .result import HOURS_PER_YEAR, Estimate, Interval
 from .schemes import Scheme
@@ -47,6 +47,7 @@ PLAIN_SHARE = 0.005
 # stationary start is approached to e^−WARM_UPS.
 WARM_UPS = 8.0
 Z95 = 1.959963984540054
+LONGEST_YEARS = 1e6  # every event of every path is played
 METHODS = ("auto", "biased", "plain")
 
 
@@ -134,8 +135,12 @@ def _biased_run(engine: Engine, task: Task, random: np.random.Generator,
     if task.start == "stationary":
         warm = WARM_UPS * recovery_hours(engine.faults)
     begin, log_density = _fault_times(task.count, warm, span, random)
-    paths = engine.pristine(task.count, begin, aged=random if warm else None)
-    paths = _run_to_horizon(engine, paths, random, replace_lost=warm > 0.0)
+    paths = engine.pristine(task.count, np.minimum(begin, warm), aged=random if warm else None)
+    if warm:
+        paths = _run_to_horizon(engine, paths, random, replace_lost=True)
+    # From here on the unit is observed, and only its first loss is an answer.
+    paths.horizon[:] = begin[paths.number]
+    paths = _run_to_horizon(engine, paths, random, replace_lost=False)
     paths = paths.take((paths.condition == 0).all(axis=0))
     if not len(paths):
         return
@@ -196,10 +201,11 @@ def recovery_hours(faults: StripeFaults) -> float:
         slowest += HOURS_PER_YEAR / faults.scrub_rate
     unseen = hidden and (faults.buried_share > 0.0 or faults.scrub_rate == 0.0)
     if unseen or (faults.silent > 0.0 and not faults.checksums):
-        slowest += HOURS_PER_YEAR / (faults.failure + faults.migrations)
+        cleared = faults.failure + faults.migrations
+        slowest += HOURS_PER_YEAR / cleared if cleared else math.inf
     if not math.isfinite(slowest):
         raise InvalidParameter(
-            "start = 'stationary' without any repair: allowed is start = 'pristine'"
+            "start = 'stationary' with faults that nothing ever clears: allowed is 'pristine'"
         )
     return slowest
 
@@ -207,8 +213,7 @@ def recovery_hours(faults: StripeFaults) -> float:
 def _run_to_horizon(engine: Engine, paths: Paths, random: np.random.Generator,
                     replace_lost: bool) -> Paths:
     """The true dynamics to each path's horizon, in any order. What is lost on the way drops out
-    (from a pristine start only a first loss counts) or is replaced by a pristine unit (the
-    stationary start)."""
+    (while observed only a first loss counts) or is replaced by a pristine unit (before)."""
     arrived = [paths.take(np.zeros(0, dtype=np.intp))]
     while len(paths):
         before = paths.take(np.arange(len(paths)))
@@ -301,9 +306,8 @@ def simulate(scheme: Scheme, fleet: Fleet, years: float = 1.0,
     method: "auto" simulates plainly where a pilot sees losses, else with biasing and forcing.
     progress: called with (samples done, samples planned).
     """
-    for name, value in (("years", years), ("target_relative_error", target_relative_error)):
-        if not (isinstance(value, (int, float)) and 0.0 < value < math.inf):
-            raise InvalidParameter(f"{name} = {value!r}: allowed is a finite number above 0")
+    _number("years", years, 0, LONGEST_YEARS, low_open=True)
+    _number("target_relative_error", target_relative_error, 0, low_open=True)
     _integer("seed", seed, 0)
     _integer("max_samples", max_samples, 1)
     for name, value, allowed in (("start", start, ("pristine", "stationary")),
@@ -346,6 +350,14 @@ def simulate(scheme: Scheme, fleet: Fleet, years: float = 1.0,
             gather(chosen, 2, more, sums, sums.samples + more * BLOCK)
 
     return _estimate(scheme, fleet, years, start, unit, chosen, sums)
+
+
+def of_what(unit: str, scheme: Scheme) -> str:
+    """The unit of a simulated loss in words."""
+    return {"stripe": f"one stripe of {scheme}",
+            "disk_set": f"some block on {scheme.shards} disks under {scheme}",
+            "object": f"one object under {scheme}",
+            "fleet": f"any stripe of the fleet under {scheme}"}[unit]
 
 
 class _Factors(dict):
@@ -393,19 +405,16 @@ def _estimate(scheme: Scheme, fleet: Fleet, years: float, start: str, unit: str,
         counted = chosen == "plain" and not turned_into_rate
         low, high = 0.0, (3.0 / sums.samples if counted else 1.0)
     value = probability(mean)
-    names = {"stripe": f"one stripe of {scheme}", "disk_set": f"some block on {scheme.shards} "
-             f"disks under {scheme}", "object": f"one object under {scheme}",
-             "fleet": f"any stripe of the fleet under {scheme}"}
     words = {"plain": "plain simulation", "biased": "simulation with balanced failure biasing "
              "and forcing on busy periods"}
     return Estimate(
         probability=value,
         log10_loss=math.log10(value) if value > 0.0 else -math.inf,
         years=float(years),
-        of=names[unit],
+        of=of_what(unit, scheme),
         faults=fleet.threats(),
         start=start,
-        convention=f"{fleet.repair.mode} repair, mean {fleet.repair_hours(scheme):g} h",
+        convention=fleet.convention(scheme),
         method=f"{words[chosen]}, {sums.samples} samples",
         sampling=Interval(low, min(1.0, high)),
         inputs=_inputs_interval(scheme, fleet, unit, value),

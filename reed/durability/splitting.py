@@ -19,7 +19,7 @@ from .engine import Engine, Paths
 from .fleet import Fleet, _integer, _number
 from .result import HOURS_PER_YEAR, Estimate, Interval
 from .schemes import Scheme
-from .simulate import _join
+from .simulate import LONGEST_YEARS, _join, of_what
 
 # Two-sided 95 % quantiles of Student's t by degrees of freedom.
 STUDENT95 = {4: 2.776, 5: 2.571, 7: 2.365, 9: 2.262, 14: 2.145, 19: 2.093, 29: 2.045}
@@ -28,12 +28,13 @@ STUDENT95 = {4: 2.776, 5: 2.571, 7: 2.365, 9: 2.262, 14: 2.145, 19: 2.093, 29: 2
 def split(scheme: Scheme, fleet: Fleet, years: float = 1.0, paths: int = 20_000,
           repeats: int = 10, seed: int = 0, unit: str = "stripe") -> Estimate:
     """The loss probability over [0, `years`] from a pristine start, by `repeats` independent runs
-    of `paths` paths per level. repeats: one more than a key of STUDENT95."""
+    of `paths` paths per level. unit: "stripe" or "disk_set", as in `simulate`. repeats: one more
+    than a key of STUDENT95."""
     if repeats - 1 not in STUDENT95:
         raise InvalidParameter(
             f"repeats = {repeats}: allowed is one of {', '.join(str(d + 1) for d in STUDENT95)}"
         )
-    _number("years", years, 0, low_open=True)
+    _number("years", years, 0, LONGEST_YEARS, low_open=True)
     _integer("paths", paths, 1)
     _integer("seed", seed, 0)
     engine = Engine(scheme, fleet.stripe_faults(scheme, unit))
@@ -48,11 +49,11 @@ def split(scheme: Scheme, fleet: Fleet, years: float = 1.0, paths: int = 20_000,
     return Estimate(
         probability=mean,
         log10_loss=math.log10(mean) if mean > 0.0 else -math.inf,
-        years=years,
-        of=f"one {unit} of {scheme}",
+        years=float(years),
+        of=of_what(unit, scheme),
         faults=fleet.threats(),
         start="pristine",
-        convention=f"{fleet.repair.mode} repair, mean {fleet.repair_hours(scheme):g} h",
+        convention=fleet.convention(scheme),
         method=f"fixed-effort splitting, {repeats} runs of {paths} paths a level",
         sampling=Interval(max(0.0, mean - half), mean + half),
         relative_error=error / mean if mean else math.inf,

@@ -10,6 +10,7 @@ import pytest
 
 from reed.durability import LocalReconstruction, ReedSolomon, Replication, chain
 from reed.durability.markov import stationary
+from reed.durability.result import nines_of, whole_nines
 from reed.errors import InvalidParameter
 
 SEED = 8766
@@ -123,6 +124,15 @@ def test_the_edge_of_ten_nines():
     assert estimate.whole_nines == 10
     worse = chain(Replication(1), 1.00001e-10, 0.0)
     assert worse.whole_nines == 9
+
+
+@pytest.mark.parametrize("count", [1, 3, 10, 11, 25, 40])
+def test_the_count_of_nines_forgives_rounding_and_no_more(count):
+    edge = 10.0**-count
+    for excess in (0.0, 2e-15, -2e-15):
+        assert whole_nines(nines_of(edge * (1 + excess))) == count
+    assert whole_nines(nines_of(edge * (1 + 1e-13))) == count - 1
+    assert whole_nines(nines_of(edge * (1 - 1e-13))) == count
 
 
 @pytest.mark.parametrize("kwargs", [

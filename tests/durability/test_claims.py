@@ -14,6 +14,7 @@ from reed.durability import (
     Fleet,
     LatentErrors,
     Migration,
+    Outages,
     ReadErrors,
     ReedSolomon,
     Repair,
@@ -190,6 +191,80 @@ def test_a_burst_is_one_fate_for_all_stripes_on_the_same_disks():
     found = evaluate(ReedSolomon(4, 2), fleet)
     assert found.disk_set_loss == pytest.approx(expected, rel=1e-3)
     assert found.fleet_loss == pytest.approx(expected, rel=1e-3)
+
+
+def test_disks_that_never_fail_lose_nothing_by_themselves():
+    """Off is off: what needs a failing disk (a read by a repair, a wrong source to copy) loses
+    exactly nothing without one, and what does not is still there."""
+    incident = load("incident")
+    budget = {line.threat: line for line in claim(
+        10, incident.scheme, replace(incident.fleet, ranges=()), remedies=False).budget}
+    assert budget["latent errors"].only == budget["operator"].only == 0.0
+    assert incident.fleet.without("disk failures").failure_rate == 0.0
+    still = replace(TRIPLE, disks=60, failures_per_disk_year=0.0, shard_bytes=1e12,
+                    latent_errors=LatentErrors(0.05), scrub=Scrub(336))
+    assert evaluate(Replication(3), replace(still, latent_errors=None)).fleet_loss == 0.0
+    # One copy: the first latent error is the loss. 0.05 a disk-year on a tenth of the disk.
+    share = (1e12 + 4096) / 10e12
+    assert evaluate(Replication(1), still).object_loss == pytest.approx(
+        -math.expm1(-0.05 * share), rel=1e-12)
+    # Three: the textbook chain of failures at that rate, found after 168 h and repaired in 24 h.
+    scrubbed = claim(9, Replication(3), replace(still, failures_per_disk_year=0.0157),
+                     remedies=False).budget[1]
+    assert scrubbed.threat == "latent errors"
+    assert scrubbed.only == pytest.approx(
+        chain(Replication(3), 0.05 * share, 8766 / (168 + 24), start="stationary").probability,
+        rel=0.05)
+
+
+def test_a_saving_within_rounding_is_nobodys_fault():
+    from reed.durability.claim import answerable
+
+    assert answerable(1e-8, 0.0, 1e-8 * (1 - 1e-13)) == 0.0
+    assert answerable(1e-8, 3e-30, 1e-8 * (1 + 1e-13)) == 3e-30
+    assert answerable(1e-8, 3e-30, 0.9e-8) == pytest.approx(1e-9)
+
+
+def test_searches_that_reach_their_end_say_so():
+    easy = replace(TRIPLE, disks=100, latent_errors=LatentErrors(1e-9), scrub=Scrub(336))
+    found = {remedy.change: remedy for remedy in claim(1, Replication(3), easy).remedies}
+    assert "2.4e+03 h or even more" in found["repair time"].text
+    assert "or even less often" in found["scrub interval"].text
+    tight = {remedy.change: remedy for remedy in claim(10, Replication(3), easy).remedies}
+    assert "even" not in tight["repair time"].text and "already met" in tight["repair time"].text
+
+
+@pytest.mark.parametrize("fleet", [
+    replace(TRIPLE, disks=300, repair=Repair(bytes_per_second=2e9, mode="shared")),
+    replace(TRIPLE, disks=300, repair=Repair(detection_hours=3, bytes_per_second=2e8,
+                                             codec_bytes_per_second=1e9)),
+    replace(TRIPLE, repair=Repair(transfer_hours=9, mode="serial"), outages=Outages(12, 2))])
+def test_the_repair_time_of_today_is_a_fixed_point(fleet):
+    from reed.durability.claim import with_repair_hours
+
+    now = fleet.repair_hours(Replication(3))
+    changed = with_repair_hours(fleet, now)
+    assert changed.repair_hours(Replication(3)) == pytest.approx(now, rel=1e-12)
+    assert evaluate(Replication(3), changed).object_loss == pytest.approx(
+        evaluate(Replication(3), fleet).object_loss, rel=1e-9)
+
+
+def test_groups_that_share_no_disk_are_that_many_single_groups():
+    """Fixed disk sets: 20 groups of three disks are lost 20 times as often as one, whatever the
+    number of stripes on them; a stripe is lost as often as under random placement."""
+    alone = evaluate(Replication(3), replace(TRIPLE, shard_bytes=1e8))
+    groups = replace(TRIPLE, disks=60, shard_bytes=1e8, placement="copyset", copysets=20)
+    found = evaluate(Replication(3), groups)
+    one = chain(Replication(3), 0.0157, 8766 / 24, start="stationary").probability
+    assert alone.fleet_loss == alone.disk_set_loss == pytest.approx(one, rel=1e-6)
+    assert found.fleet_loss == pytest.approx(20 * one, rel=1e-6)
+    assert found.object_loss == pytest.approx(one, rel=1e-6)
+    spread = evaluate(Replication(3), replace(groups, placement="random", copysets=None))
+    assert spread.object_loss == pytest.approx(found.object_loss, rel=1e-9)
+    # Enough stripes to stand on every triple of disks: any three failures at once are a loss.
+    assert spread.fleet_loss == pytest.approx(math.comb(60, 3) * one, rel=1e-3)
+    assert "declustered" in claim(9, Replication(3), spread.fleet).estimate.convention
+    assert "20 fixed disk sets" in claim(9, Replication(3), groups).estimate.convention
 
 
 def test_only_and_without_are_what_they_say():

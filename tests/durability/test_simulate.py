@@ -23,6 +23,7 @@ from reed.durability import (
     Scrub,
     SilentCorruption,
     Weibull,
+    chain,
     evaluate,
     simulate,
     split,
@@ -135,6 +136,41 @@ def test_coverage_quick_form(system):
         truth in simulate(chosen.scheme, chosen.fleet, seed=seed, method="biased").sampling
         for seed in list(coverage.SEEDS)[:20])
     assert covered >= 16, f"{chosen.name}: {covered} of 20 intervals cover {truth:.3g}"
+
+
+@pytest.mark.parametrize(("years", "method"), [(1, "biased"), (1, "plain"), (5, "biased"),
+                                               (5, "plain")])
+def test_only_the_first_loss_of_the_observed_years_counts(years, method):
+    """An old unit that is lost now and then: what is lost while it is observed stays lost."""
+    fleet = replace(BASE, failures_per_disk_year=2.0, repair=Repair(transfer_hours=400))
+    found = simulate(Replication(2), fleet, years, seed=1, start="stationary", method=method,
+                     target_relative_error=0.01)
+    truth = chain(Replication(2), 2.0, 8766 / 400, years=years, start="stationary").probability
+    assert abs(found.probability / truth - 1) < 4 * found.relative_error
+
+
+def test_simulation_and_splitting_mean_the_same_thing():
+    fleet = replace(BASE, failures_per_disk_year=2.0, repair=Repair(transfer_hours=400))
+    for scheme, unit in ((Replication(2), "stripe"), (ReedSolomon(4, 2), "disk_set")):
+        one = simulate(scheme, fleet, 5, seed=1, unit=unit)
+        other = split(scheme, fleet, 5, paths=5000, seed=2, unit=unit)
+        for name in ("of", "years", "start", "faults", "convention"):
+            assert getattr(one, name) == getattr(other, name), name
+        truth = exact(scheme, fleet, unit, years=5.0)
+        for found in (one, other):
+            assert abs(found.probability / truth - 1) < 4 * found.relative_error + 1e-3
+
+
+def test_disks_that_never_fail():
+    still = replace(LATENT, failures_per_disk_year=0.0)
+    for start in ("pristine", "stationary"):
+        found = simulate(Replication(3), still, seed=5, start=start, method="biased")
+        truth = exact(Replication(3), still, start=start)
+        assert abs(found.probability / truth - 1) < 4 * found.relative_error
+    nothing = simulate(Replication(3), replace(still, latent_errors=None), seed=5)
+    assert nothing.probability == 0.0
+    with pytest.raises(InvalidParameter, match="nothing ever clears"):
+        simulate(Replication(3), replace(still, scrub=None), start="stationary")
 
 
 def test_splitting_agrees_with_biasing():
