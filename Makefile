@@ -11,7 +11,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What the extension is built from: a change in any of these installs reed again. Folders are in
 # the list because removing a file changes only its folder.
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard reed/*.pyx reed/*.pxd) \
-                $(shell find csrc -type d -o -name '*.[ch]')
+                $(shell find csrc -type d -o -name '*.[ch]' -o -name '*.map' -o -name '*.in')
 # Optional packages of the environment; `make test` says which tests want more.
 EXTRAS := cli,durability,test
 INSTALLED := $(VENV)/.installed-$(EXTRAS)
@@ -71,6 +71,6 @@ check-sdist: environment
 	@$(BIN)/python tools/check_sdist.py $(PYTEST_ARGS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info reed/_core.c reed/_core*.so .pytest_cache .hypothesis \
+	rm -rf $(VENV) build dist *.egg-info reed/_core.c reed/_core*.so reed/lib .pytest_cache .hypothesis \
 	    .ruff_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

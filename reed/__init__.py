@@ -18,6 +18,7 @@ _HOMES = {
     "kernels": "reed._core",
     "info": "reed.codes",
     "get_include": "reed.codes",
+    "get_library_dir": "reed.codes",
     "files": None,
     "durability": None,
     "ReedError": "reed.errors",

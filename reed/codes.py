@@ -147,6 +147,11 @@ def get_include():
                Path(__file__).parent.parent / "csrc" / "include")
 
 
+def get_library_dir():
+    """The folder that holds libreed (shared and static), pkgconfig/reed.pc and isal/libisal.so.2."""
+    return str(Path(__file__).parent / "lib")
+
+
 def info():
     """What this installation is: version, kernels, generators."""
     return {

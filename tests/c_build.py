@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXIT_NOT_RUN = 77  # how a C test says that this machine cannot run it; stdout tells why
 C_TESTS = ROOT / "tests" / "c"
 C_CORE = ROOT / "csrc"
+C_SOURCES = tuple(sorted([*C_CORE.glob("*.c"), *C_CORE.glob("kernels/*.c")]))
 
 WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 OPTIMISED = ("-O2", "-g")
@@ -50,7 +51,7 @@ def _compile(command):
 
 @functools.cache
 def core_objects(flags=OPTIMISED, compiler="cc"):
-    """The object files of csrc/**/*.c for this compiler and these flags."""
+    """The object files of the core, C_SOURCES, for this compiler and these flags."""
     folder = Path(tempfile.mkdtemp(prefix="reed-core-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
@@ -63,7 +64,7 @@ def core_objects(flags=OPTIMISED, compiler="cc"):
         return target
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return tuple(pool.map(compile_one, sorted(C_CORE.rglob("*.c"))))
+        return tuple(pool.map(compile_one, C_SOURCES))
 
 
 def build(names, folder, flags=OPTIMISED, compiler="cc"):

@@ -13,7 +13,7 @@ import pytest
 import reed
 from cli_run import REED, command, environment, run, run_json, snapshot, temporaries
 
-VERBS = ("encode", "decode", "verify", "repair", "salvage", "inspect", "info")
+VERBS = ("encode", "decode", "verify", "repair", "salvage", "inspect", "info", "config")
 STRIPE_ID = "00112233445566778899aabbccddeeff"
 
 

@@ -20,7 +20,7 @@ TOP_LEVEL = {
     "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "FORMAT.md", "LICENSE", "MANIFEST.in",
     "Makefile", "README.md", "SECURITY.md", "pyproject.toml", "setup.py",
 }
-GENERATED = re.compile(r"__pycache__|\.so$|\.o$|\.pyc$|^reed/_core\.c$")
+GENERATED = re.compile(r"__pycache__|\.so$|\.o$|\.pyc$|^reed/_core\.c$|^reed/lib/")
 EXTRAS = {"cli", "store", "durability", "dask", "bench", "test", "all"}
 
 
@@ -68,6 +68,11 @@ def test_wheel_holds_the_package_and_the_header(distributions):
         names = archive.namelist()
         header = archive.read("reed/include/reed.h")
     assert header == (ROOT / "csrc/include/reed.h").read_bytes()
+    major = reed.__version__.split(".")[0]
+    assert {name for name in names if name.startswith("reed/lib/")} == {
+        f"reed/lib/{name}" for name in (
+            "libreed.a", "libreed.so", f"libreed.so.{major}", "pkgconfig/reed.pc",
+            "isal/libisal.so.2", "isal/libisal-pyeclib.so.2")}
     assert sum(bool(re.fullmatch(r"reed/_core\..*\.so", name)) for name in names) == 1
     assert {"reed/py.typed", "reed/_core.pyi", "reed/creed.pxd"} <= set(names)
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "reed").rglob("*.py")}
@@ -114,6 +119,23 @@ def test_header_compiles_from_get_include(installed, tmp_path):
     subprocess.run(["cc", *c_build.WARNINGS, f"-I{include}", "-fsyntax-only", source], check=True)
     subprocess.run(["cc", "-xc++", "-Wall", "-Werror", f"-I{include}", "-fsyntax-only", source],
                    check=True)
+
+
+@pytest.mark.parametrize("how", ["config", "pkg-config"])
+def test_c_program_builds_against_the_installed_wheel(installed, tmp_path, how):
+    c_build.require("cc", "pkg-config")
+    environment = {**os.environ, "PYTHONPATH": str(installed),
+                   "LD_LIBRARY_PATH": "" if how == "config" else str(installed / "reed" / "lib"),
+                   "PKG_CONFIG_PATH": str(installed / "reed" / "lib" / "pkgconfig")}
+    command = ([sys.executable, "-m", "reed.cli", "config"] if how == "config"
+               else ["pkg-config", "reed"])
+    flags = subprocess.run([*command, "--cflags", "--libs"], cwd=tmp_path, env=environment,
+                           capture_output=True, text=True, check=True).stdout.split()
+    source = ROOT / "examples" / "embedding" / "stripe.c"
+    subprocess.run(["cc", *c_build.WARNINGS, source, *flags, "-o", tmp_path / "stripe"], check=True)
+    done = subprocess.run([tmp_path / "stripe"], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "4 of 14 shards lost and rebuilt" in done.stdout
 
 
 def test_get_include_of_this_installation():

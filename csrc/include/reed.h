@@ -8,6 +8,18 @@
  * on each other). A *plan* says which targets come from which sources; encode, reconstruct,
  * verify and update are all plans. One function applies a plan to a range of columns.
  *
+ * In layers, from the least to learn to the most to gain:
+ *  - stripes: encode, reconstruct or verify one stripe in one call;
+ *  - plans: the same with everything that does not depend on data done once, the caller's scratch,
+ *    ranges of columns for threads, and the caller's allocator;
+ *  - fused: a plan that also gives the CRC32C of every block that it reads or writes;
+ *  - shard files: headers, blocks and footers, in which every byte is verified when it is read.
+ *
+ * ABI: the shared library is libreed.so.MAJOR. Within one MAJOR, 0 included, what is released keeps
+ * its name, signature, value, size and offset; a program that was linked against an older MINOR
+ * runs with a newer one. New functions, enumerators and, in structs that begin with struct_size,
+ * new last fields raise MINOR. Opaque structs are not part of it.
+ *
  * Conventions that hold for every function unless its comment says otherwise:
  *  - Shards are numbered 0 .. data_shards + parity_shards - 1, data first. A shard is
  *    `shard_size` bytes; any size from 0 up; all shards of a stripe have the same size.
@@ -278,6 +290,35 @@ reed_plan_apply_crc32c(const struct reed_plan *plan, const uint8_t *const *sourc
                        uint8_t *const *targets, size_t begin, size_t end, size_t block_size,
                        uint32_t *source_crc32c, uint32_t *target_crc32c, size_t checksum_stride,
                        void *scratch);
+
+/* ------------------------------------------------------------------------------------------
+ * Whole stripes in one call: the simple layer
+ *
+ * `shards` are pointers to all data_shards + parity_shards shards in order, each of shard_size
+ * bytes. Every call makes its plan anew, through the code's allocator: a few microseconds, which
+ * is nothing for a stripe of a megabyte and most of the time for one of a kilobyte. Whoever encodes
+ * many stripes keeps a plan, above.
+ * None of these knows whether the bytes it is given are the right ones: see the shard format.
+ * Errors of all: INVALID_PARAMETER (a NULL pointer where bytes are needed), OUT_OF_MEMORY.
+ * ---------------------------------------------------------------------------------------- */
+
+/* Parity from data. Errors: also NOT_MDS (the code is for decoding only). */
+REED_API REED_MUST_CHECK enum reed_status reed_stripe_encode(const struct reed_code *code,
+                                                             uint8_t *const *shards,
+                                                             size_t shard_size);
+
+/* Rebuilds the shards i with is_present[i] == 0 from the others. A shard that is neither present
+ * nor wanted has the pointer NULL. With nothing to rebuild it does nothing.
+ * Errors: also TOO_FEW_SHARDS, SINGULAR (non-MDS codes only); no shard is then written. */
+REED_API REED_MUST_CHECK enum reed_status
+reed_stripe_reconstruct(const struct reed_code *code, uint8_t *const *shards,
+                        const uint8_t *is_present, size_t shard_size);
+
+/* Whether the parity shards are those of the data. REED_MISMATCH: *column (when not NULL) is the
+ * first column at which they are not; reed_locate may tell which shard is wrong. */
+REED_API REED_MUST_CHECK enum reed_status reed_stripe_verify(const struct reed_code *code,
+                                                             const uint8_t *const *shards,
+                                                             size_t shard_size, size_t *column);
 
 /* ------------------------------------------------------------------------------------------
  * Locating wrong shards without checksums

@@ -12,7 +12,8 @@ from .session import Session
 from .stopping import StopRequest
 
 # One module each, with a click.Command named ``command``; in the order of ``reed --help``.
-VERBS = ("encode", "decode", "verify", "repair", "salvage", "inspect", "info", "durability")
+VERBS = ("encode", "decode", "verify", "repair", "salvage", "inspect", "info", "config",
+         "durability")
 
 
 class Verbs(click.Group):
