@@ -15,6 +15,7 @@ import json
 import sys
 from pathlib import Path
 
+from reed.durability.html import COLOURS, plain_axes, svg_text
 from reed.durability.measure import ClaimRow, Rates, claim_table, measure, table_text
 
 FACTORS = tuple(10.0 ** (step / 4 - 3) for step in range(17))
@@ -31,31 +32,27 @@ def sentence(rows: list[ClaimRow]) -> str:
 
 def plot(rates: Rates) -> str:
     """SVG: object nines against the codec's speed, for each scheme."""
-    import io
-
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = plain_axes(7.5, 4.2)
     series: dict[str, list[float]] = {}
     speeds = [rates.repair_bytes_per_second * factor for factor in FACTORS]
     for factor in FACTORS:
         for row in claim_table(rates.repair_bytes_per_second * factor,
                                rates.scrub_bytes_per_second * factor):
             series.setdefault(str(row.scheme), []).append(row.object_nines)
-    for name, nines in series.items():
-        axes.plot([speed / 1e6 for speed in speeds], nines, linewidth=2, label=name)
+    megabytes = [speed / 1e6 for speed in speeds]
+    for (name, nines), colour in zip(series.items(), COLOURS, strict=False):
+        axes.plot(megabytes, nines, linewidth=2, color=colour)
+        axes.text(megabytes[-1] * 1.15, nines[-1], name, color=colour, fontsize=9, va="center")
+    axes.axhline(10, color="#1c2430", linewidth=1)
+    axes.text(0.66, 10, "ten nines", fontsize=9, va="top", transform=axes.get_yaxis_transform())
     axes.axvline(rates.repair_bytes_per_second / 1e6, color="#5b6675", linestyle="--", linewidth=1)
     axes.text(rates.repair_bytes_per_second / 1e6, 0.02, " measured", color="#5b6675", fontsize=9,
               transform=axes.get_xaxis_transform())
     axes.set_xscale("log")
     axes.set_xlabel("rebuilt by one core, MB/s")
-    axes.set_ylabel("nines per object and year")
+    axes.set_ylabel("nines a year, one object")
     axes.grid(color="#e3e8ee")
-    axes.legend(frameon=False)
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+    return svg_text(figure)
 
 
 def main(arguments: list[str] | None = None) -> int:

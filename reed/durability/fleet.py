@@ -497,8 +497,14 @@ class Fleet:
 
     def convention(self, scheme: Scheme) -> str:
         """How repair, placement and loss are counted, in words for every estimate."""
-        placement = ("random (declustered) placement" if self.copysets is None
-                     else f"{self.copysets} fixed disk sets")
+        if self.disks == scheme.shards:
+            placement = "all on the same disks"
+        elif self.copysets is not None:
+            placement = f"{self.copysets} fixed disk sets"
+        else:
+            placement = "random (declustered) placement"
+        if self.object_on_one_set:
+            placement += ", each object on one set of disks"
         return (f"{self.repair.mode} repair, mean {self.repair_hours(scheme):.3g} h; {placement}, "
                 "a lost disk is replaced by a new one; lost means fewer good shards than decode; "
                 "transient outages lose nothing")

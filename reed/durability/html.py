@@ -10,10 +10,12 @@ from typing import Any
 from reed.errors import InvalidParameter
 
 from .claim import UNIT_WORDS, Verdict
-from .report import Curve, Report, culprits, sentence, times
+from .report import Curve, Report, culprits, sentence
 from .result import human_bytes, nines_of
 
 COLOURS = ("#1f4e79", "#c55a11", "#548235", "#7f6000", "#7030a0")
+# Curves that lie on each other stay countable.
+STROKES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 VERDICT_COLOURS = {"PASS": "#2e7d32", "FAIL": "#b3261e", "NOT DEMONSTRABLE": "#9a6700"}
 
 STYLE = """
@@ -98,7 +100,8 @@ def render(report: Report) -> str:
 def _cards(verdict: Verdict) -> str:
     outcome = verdict.outcome
     cards = (
-        (_nines(outcome.object_loss), "nines for one object", times(outcome.object_loss)),
+        (_nines(outcome.object_loss), "nines for one object",
+         f"{outcome.object_loss:.2g} of each lost a year"),
         (human_bytes(outcome.bytes_lost), "expected loss a year", "in the whole fleet"),
         (_nines(outcome.disk_set_loss), f"nines for {outcome.scheme.shards} disks",
          "some block on one set of disks"),
@@ -128,7 +131,7 @@ def _budget_table(verdict: Verdict) -> str:
     body = []
     for line in verdict.budget:
         over = line.orders_over_claim
-        shown = f"{over:+.1f}" if math.isfinite(over) else "none"
+        shown = f"{over:+.1f}".replace("-", "−") if math.isfinite(over) else "none"
         mark = " class='over'" if over > 0 else ""
         body.append(f"<tr><td class='left'>{line.threat}</td><td>{_probability(line.only)}</td>"
                     f"<td>{_probability(line.without)}</td>"
@@ -206,8 +209,8 @@ def _inputs(report: Report) -> str:
     for entry in report.scenario.inputs:
         spread = "" if entry.low is None else f"{entry.low:g} – {entry.high:g}"
         tag = "<span class='tag'>assumption</span> " if entry.assumption else ""
-        if not entry.key.startswith("fleet."):
-            continue
+        if not entry.key.startswith("fleet.") or entry.key.endswith(".name"):
+            continue  # the claim and the scheme stand above, a burst's name in its other keys
         value = entry.value if isinstance(entry.value, (str, bool)) else f"{entry.value:g}"
         if entry.key.endswith("_bytes"):
             value = human_bytes(entry.value)
@@ -255,7 +258,8 @@ def _nines(loss: float) -> str:
 # -- plots -------------------------------------------------------------------------------------
 
 
-def _axes(width: float, height: float) -> tuple[Any, Any]:
+def plain_axes(width: float, height: float) -> tuple[Any, Any]:
+    """A figure of this size in inches and its axes, in the report's style."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -272,7 +276,8 @@ def _axes(width: float, height: float) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _svg(figure: Any) -> str:
+def svg_text(figure: Any) -> str:
+    """A matplotlib figure as one SVG element; equal figures give equal text."""
     from matplotlib import rc_context
 
     # Text stays text (searchable, small); a fixed salt makes equal reports equal bytes.
@@ -285,7 +290,7 @@ def _svg(figure: Any) -> str:
 
 def _budget_plot(verdict: Verdict) -> str:
     lines = [line for line in verdict.budget if math.isfinite(line.orders_over_claim)]
-    figure, axes = _axes(9, 0.6 + 0.48 * max(1, len(lines)))
+    figure, axes = plain_axes(9, 0.6 + 0.48 * max(1, len(lines)))
     values = [line.orders_over_claim for line in lines]
     # Bars that are far below the claim are cut: how far is in the table.
     floor = -6.0
@@ -293,7 +298,7 @@ def _budget_plot(verdict: Verdict) -> str:
     axes.barh(range(len(lines)), shown, height=0.6,
               color=["#b3261e" if value > 0 else "#7d9bb8" for value in values])
     for place, (value, at) in enumerate(zip(values, shown, strict=True)):
-        label = f"{value:+.1f}" if value > floor else "far below"
+        label = f"{value:+.1f}".replace("-", "−") if value > floor else "far below"
         beside = {"x": at + 0.08, "ha": "left"} if value > 0 else {"x": at - 0.08, "ha": "right"}
         axes.text(y=place, s=label, va="center", fontsize=9, color="#1c2430", **beside)
     axes.set_yticks(range(len(lines)), [line.threat for line in lines])
@@ -301,12 +306,12 @@ def _budget_plot(verdict: Verdict) -> str:
     axes.axvline(0.0, color="#1c2430", linewidth=1.2)
     axes.set_xlim(min(*shown, 0.0) - 1.0, max(1.0, *shown, 0.0) + 0.8)
     axes.set_xlabel("orders of magnitude over the claim (right of the line breaks it)", fontsize=9)
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def _scheme_plot(report: Report) -> str:
     rows = [row for row in report.rows if not row.problem]
-    figure, axes = _axes(9, 0.7 + 0.38 * len(rows))
+    figure, axes = plain_axes(9, 0.7 + 0.38 * len(rows))
     for place, row in enumerate(rows):
         own = row.scheme == report.scenario.scheme
         colour = COLOURS[1] if own else COLOURS[0]
@@ -324,19 +329,20 @@ def _scheme_plot(report: Report) -> str:
     axes.set_ylim(len(rows) - 0.5, -0.8)
     claimed = report.verdict.nines
     axes.axvline(claimed, color="#1c2430", linewidth=1.2)
-    axes.text(claimed, -0.75, f" claim: {claimed:g}", fontsize=9, va="top", color="#1c2430")
-    axes.set_xlim(left=0)
+    axes.text(claimed, -0.75, f"  claim: {claimed:g}", fontsize=9, va="top", color="#1c2430")
+    axes.set_xlim(0, max(axes.get_xlim()[1], claimed * 1.12))
     axes.grid(axis="x", color="#e3e8ee", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.set_xlabel("nines a year", fontsize=9)
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def _curve_plot(report: Report, curves: tuple[Curve, ...], label: str) -> str:
-    figure, axes = _axes(5.4, 3.9)
+    figure, axes = plain_axes(5.4, 3.9)
     for place, curve in enumerate(curves):
         axes.plot(curve.x, [min(30.0, value) for value in curve.nines],
-                  color=COLOURS[place % len(COLOURS)], linewidth=2, label=curve.label)
+                  color=COLOURS[place % len(COLOURS)], linestyle=STROKES[place % len(STROKES)],
+                  linewidth=2, label=curve.label)
     claimed = report.verdict.nines
     axes.axhline(claimed, color="#1c2430", linewidth=1.1)
     axes.text(0.99, claimed, "claim", fontsize=9, ha="right", va="bottom", color="#1c2430",
@@ -346,10 +352,10 @@ def _curve_plot(report: Report, curves: tuple[Curve, ...], label: str) -> str:
         axes.text(curves[0].now, 0.02, " now", fontsize=9, color="#5b6675",
                   transform=axes.get_xaxis_transform())
     axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(axes.get_ylim()[1], claimed))
     axes.set_xlabel(label, fontsize=9)
     axes.set_ylabel("nines a year", fontsize=9)
     axes.grid(color="#e3e8ee", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.legend(frameon=False, fontsize=9)
-    return _svg(figure)
+    return svg_text(figure)

@@ -4,6 +4,7 @@ curves; and its plain-text and JSON forms. The HTML form is in ``html``."""
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ COMPARED = (Replication(2), Replication(3), Replication(4), ReedSolomon(4, 2), R
             ReedSolomon(10, 4), ReedSolomon(17, 3), LocalReconstruction(12, 2, 2))
 CURVE_POINTS = 13
 ROW_DRAWS = 40
+WIDTH = 96
 
 
 @dataclass(frozen=True)
@@ -178,18 +180,19 @@ def text(report: Report) -> str:
     """The report for a terminal."""
     scenario, verdict = report.scenario, report.verdict
     outcome = verdict.outcome
-    lines = [scenario.title, "", sentence(verdict), culprits(verdict), ""]
-    lines += [f"  of what    {verdict.estimate.of}, {scenario.scheme}",
-              f"  against    {', '.join(verdict.estimate.faults)}",
-              f"  how        {verdict.estimate.convention}",
-              f"  method     {verdict.estimate.method}, {verdict.estimate.start} start, one year"]
-    if scenario.fleet.assumptions:
-        lines.append(f"  assumed    {', '.join(scenario.fleet.assumptions)}")
+    lines = [scenario.title, "", _wrapped("", sentence(verdict)), _wrapped("", culprits(verdict)),
+             ""]
+    lines += [_wrapped(f"  {name:<11}", words) for name, words in (
+        ("of what", f"{verdict.estimate.of}, {scenario.scheme}"),
+        ("against", ", ".join(verdict.estimate.faults)),
+        ("how", verdict.estimate.convention),
+        ("method", f"{verdict.estimate.method}, {verdict.estimate.start} start, one year"),
+        ("assumed", ", ".join(scenario.fleet.assumptions) or "nothing"))]
     lines += ["", "The same year, counted in other ways:",
               f"  objects lost         {times(outcome.object_loss)} of each",
               f"  bytes lost           {human_bytes(outcome.bytes_lost)} expected in the fleet",
-              f"  a set of {scenario.scheme.shards} disks    {times(outcome.disk_set_loss)} some "
-              "block lost",
+              f"  {f'a set of {scenario.scheme.shards} disks':<21}{times(outcome.disk_set_loss)} "
+              "some block lost",
               f"  any loss in fleet    {times(outcome.fleet_loss)}"]
     lines += ["", f"Budget of threats ({verdict.unit}, a year). Alone and absent need not add up:",
               f"  {'threat':<20}{'only this':>11}{'without it':>12}{'orders over claim':>19}"]
@@ -197,13 +200,13 @@ def text(report: Report) -> str:
         over = f"{line.orders_over_claim:+.1f}" if math.isfinite(line.orders_over_claim) else "-"
         lines.append(f"  {line.threat:<20}{line.only:>11.2g}{line.without:>12.2g}{over:>19}")
     lines += ["", "What would earn the claim, each change alone:"]
-    lines += [f"  [{'yes' if remedy.earns else ' no'}] {remedy.text}"
+    lines += [_wrapped(f"  [{'yes' if remedy.earns else ' no'}] ", remedy.text)
               for remedy in verdict.remedies]
     threats = scenario.fleet.threats()
     short = {"disk failures": "disks", "latent errors": "latent", "silent corruption": "silent",
              "bursts": "bursts", "operator": "operator"}
     lines += ["", f"Schemes on this fleet: nines ({verdict.unit}), in all and left by each threat; "
-              "repair traffic in bytes a year per byte stored:",
+              "repair traffic", "in bytes a year per byte of data:",
               f"  {'scheme':<13}{'overhead':>9}{'traffic':>9}{'nines':>7}"
               + "".join(f"{short[threat]:>10}" for threat in threats)]
     for row in report.rows:
@@ -214,8 +217,13 @@ def text(report: Report) -> str:
                      f"{nines_of(row.loss):>7.1f}" + "".join(
                          f"{_nines_text(row.by_threat[threat]):>10}" for threat in threats))
     if report.simulation is not None:
-        lines += ["", f"Simulation: {report.simulation}"]
+        lines += ["", _wrapped("", f"Simulation: {report.simulation}")]
     return "\n".join(lines)
+
+
+def _wrapped(head: str, words: str) -> str:
+    return textwrap.fill(words, WIDTH, initial_indent=head, subsequent_indent=" " * len(head),
+                         break_long_words=False, break_on_hyphens=False)
 
 
 def inputs_text(report: Report) -> str:
