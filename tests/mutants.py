@@ -56,6 +56,12 @@ MUTANTS = [
     Mutant("columns behind the streamed ones skipped", "csrc/apply.c",
            "    write_columns(plan, sources, targets, stop, end, KERNEL_STORE, scratch);\n", "",
            (KERNELS,)),
+    Mutant("start of an unaligned addition added twice", "csrc/apply.c",
+           "begin + (plan->accumulates ? distance : unit), write,", "begin + unit, write,",
+           ("pytest tests/test_codec.py -k alignment",)),
+    Mutant("start of unaligned columns skipped", "csrc/apply.c",
+           "        if (distance > 0) {\n", "        if (distance > 0) begin += distance;\n"
+           "        if (false) {\n", ("pytest tests/test_codec.py -k alignment",)),
     Mutant("off by one in the partial group", "csrc/wide.c",
            "if (block + half >= count) twiddle ^= 1;", "if (block + half > count) twiddle ^= 1;",
            (KERNELS,)),

@@ -123,6 +123,28 @@ def test_updates_equal_a_new_encode(kernel, seed):
         assert all(np.array_equal(row, parity[i - k]) for i, row in some.items())
 
 
+@pytest.mark.parametrize("k, m", [(1, 2), (4, 2), (10, 4), (3, 20), (24, 8), (60, 40)])
+def test_bytes_do_not_depend_on_alignment(kernel, k, m, seed):
+    """Long shards are worked on from an aligned column on; what stands before is not lost, not
+    added twice, and nothing outside is touched."""
+    rng = np.random.default_rng([seed, k, m])
+    code = reed.ReedSolomon(k, m, kernel=kernel)
+    for _ in range(12):
+        size = int(rng.integers(1024, 1400))
+        begin, other = rng.integers(0, 64, 2)
+        data = rng.integers(0, 256, (k, size + 128), np.uint8)[:, begin:begin + size]
+        room = rng.integers(0, 256, (m, size + 128), np.uint8)
+        before, parity = room.copy(), room[:, other:other + size]
+        code.encode(data, out=parity)
+        assert np.array_equal(parity, stripe_of(code, data)[k:])
+        index, new = int(rng.integers(k)), rng.integers(0, 256, size, np.uint8)
+        code.update(parity, index, data[index], new)
+        data[index] = new
+        assert np.array_equal(parity, stripe_of(code, data)[k:])
+        before[:, other:other + size] = parity
+        assert np.array_equal(room, before)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3, 7, 64])
 def test_bytes_do_not_depend_on_threads(threads, kernel, seed):
     rng = np.random.default_rng(seed)
