@@ -29,6 +29,8 @@ struct crc_folds {
 /* Any C11 compiler: eight table look-ups for eight bytes. */
 uint32_t crc32c_portable(uint32_t value, const uint8_t *data, size_t size);
 uint32_t crc32_portable(uint32_t value, const uint8_t *data, size_t size);
+/* What a table-driven CRC-32 with a signed register gives: old fragments carry it (fragment.c). */
+uint32_t crc32_sign_extended(uint32_t value, const uint8_t *data, size_t size);
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 /* The crc32 instruction on three interleaved streams; needs cpu_has_sse42(). */

@@ -13,6 +13,8 @@ from cpython.buffer cimport (
 )
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
 from libc.limits cimport INT_MAX
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memcpy, memset, strcmp
@@ -136,6 +138,20 @@ def crc32c(buffer, uint32_t value=0, kernel=None):
     try:
         with nogil:
             value = creed.reed_kernel_crc32c(chosen, value, view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+    return value
+
+
+def crc32(buffer, uint32_t value=0, kernel=None):
+    """CRC-32 (IEEE 802.3, the one of zlib) of a contiguous buffer that continues data whose CRC-32
+    is `value`: for formats of other systems."""
+    cdef Py_buffer view
+    cdef const reed_kernel *chosen = default_kernel if kernel is None else find_kernel(kernel)
+    PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
+    try:
+        with nogil:
+            value = creed.reed_kernel_crc32(chosen, value, view.buf, view.len)
     finally:
         PyBuffer_Release(&view)
     return value
@@ -1481,3 +1497,524 @@ cdef class BlockGeometry:
                         and found.is_last_row == expected.is_last_row) else CORRUPT
                 begin += record_size
         return states
+
+
+# ---- fragments of liberasurecode -----------------------------------------------------------------
+
+FRAGMENT_METADATA_SIZE = creed.REED_FRAGMENT_METADATA_SIZE
+
+cdef enum:
+    FRAGMENT_HEADER = 80  # checked below: sizes known to the compiler are cheaper
+    # What is known of a fragment's payload.
+    PAYLOAD_UNREAD = 0
+    PAYLOAD_GOOD = 1
+    PAYLOAD_UNCHECKED = 2  # it carries no checksum
+    PAYLOAD_CORRUPT = 3
+
+if <int>FRAGMENT_HEADER != <int>creed.REED_FRAGMENT_HEADER_SIZE:
+    raise ImportError("built for another size of fragment headers than reed.h has")
+
+cdef str FAILS_CHECKSUM = "does not match its checksum"
+cdef dict _FRAGMENT_FAULTS = {
+    <int>creed.REED_TRUNCATED: "it is shorter than its header says",
+    <int>creed.REED_NOT_A_SHARD: "it has no magic number",
+    <int>creed.REED_CORRUPT: "the checksum of its header does not match",
+    <int>creed.REED_MALFORMED: "it is longer than its header says, or names no version",
+}
+
+cdef extern from *:
+    # Made, filled and cut to length while nobody else holds it.
+    PyObject *new_bytes "PyBytes_FromStringAndSize" (char *, Py_ssize_t) except NULL
+    char *bytes_start "PyBytes_AS_STRING" (PyObject *)
+    int resize_bytes "_PyBytes_Resize" (PyObject **, Py_ssize_t) except -1
+
+
+cdef struct Fragment:
+    Py_buffer view
+    creed.reed_fragment_info info
+    int payload_state
+
+
+cdef inline uint8_t *payload_of(const Fragment *fragment) noexcept nogil:
+    return <uint8_t *>fragment.view.buf + <Py_ssize_t>FRAGMENT_HEADER
+
+
+cdef inline bint judge_payload(Fragment *fragment, uint32_t crc) noexcept nogil:
+    """Settle what is known of a payload whose CRC-32 is `crc`; false where it is corrupt."""
+    if fragment.info.checksum_type != creed.REED_FRAGMENT_CRC32:
+        fragment.payload_state = PAYLOAD_UNCHECKED
+    elif creed.reed_fragment_crc32_matches(&fragment.info, crc, payload_of(fragment)):
+        fragment.payload_state = PAYLOAD_GOOD
+    else:
+        fragment.payload_state = PAYLOAD_CORRUPT
+    return fragment.payload_state != PAYLOAD_CORRUPT
+
+
+cdef bint read_payload(Fragment *fragment) noexcept:
+    """The same, by reading it if need be."""
+    cdef uint32_t crc = 0
+    if fragment.payload_state == PAYLOAD_UNREAD:
+        with nogil:
+            if fragment.info.checksum_type == creed.REED_FRAGMENT_CRC32:
+                crc = creed.reed_kernel_crc32(default_kernel, 0, payload_of(fragment),
+                                              fragment.info.payload_size)
+            judge_payload(fragment, crc)
+    return fragment.payload_state != PAYLOAD_CORRUPT
+
+
+cdef class _Given:
+    """The fragments of one segment that a caller gave, parsed; one for each shard index."""
+    cdef object objects                # keeps them alive
+    cdef Fragment *all
+    cdef Py_ssize_t count
+    cdef Fragment *by_index[SHARDS_MAX]
+    cdef Fragment *first               # speaks for the sizes of all; NULL when none is whole
+    cdef list corrupt                  # shard indices whose payload is wrong
+    cdef list left_out                 # what is wrong with which fragment, as sentences
+    cdef uint32_t made_crc32           # of the payload that was reconstructed
+
+    def __cinit__(self, list objects):
+        self.objects = objects
+        self.corrupt = []
+        self.left_out = []
+        self.all = <Fragment *>PyMem_RawMalloc((len(objects) + 1) * sizeof(Fragment))
+        if self.all == NULL:
+            raise MemoryError
+        for item in objects:
+            PyObject_GetBuffer(item, &self.all[self.count].view, PyBUF_SIMPLE)
+            self.count += 1
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        for i in range(self.count):
+            PyBuffer_Release(&self.all[i].view)
+        PyMem_RawFree(self.all)
+
+    cdef int discard(self, Fragment *fragment, str why) except -1:
+        """A fragment whose payload is wrong is out, and remembered."""
+        self.corrupt.append(fragment.info.shard_index)
+        self.left_out.append(f"fragment {fragment.info.shard_index} {why}")
+        if self.by_index[fragment.info.shard_index] == fragment:
+            self.by_index[fragment.info.shard_index] = NULL
+        return 0
+
+    cdef int choose(self, Fragment *fragment) except -1:
+        """Keep one fragment for each index; two that differ and both seem right are an error."""
+        cdef Fragment *other = self.by_index[fragment.info.shard_index]
+        if other != NULL and not read_payload(other):
+            self.discard(other, FAILS_CHECKSUM)
+            other = NULL
+        if other != NULL:
+            if not read_payload(fragment):
+                self.discard(fragment, FAILS_CHECKSUM)
+                return 0
+            if memcmp(payload_of(other), payload_of(fragment), other.info.payload_size) != 0:
+                if other.payload_state == fragment.payload_state:
+                    raise errors.ConflictingShards(
+                        f"fragment {other.info.shard_index} is given twice with different bytes",
+                        field="shard_index")
+                self.discard(fragment if other.payload_state == PAYLOAD_GOOD else other,
+                             "differs from another of its index that has a checksum")
+            if other.payload_state == PAYLOAD_GOOD:
+                return 0
+        self.by_index[fragment.info.shard_index] = fragment
+        return 0
+
+    cdef object shortage(self, int needed):
+        """The exception for fewer usable fragments than the code needs."""
+        available = [index for index in range(SHARDS_MAX) if self.by_index[index] != NULL]
+        found = f"{len(available)} of the {needed} fragments that are needed are usable"
+        if self.left_out:
+            found = f"{found}; {'; '.join(self.left_out)}"
+        if self.corrupt:
+            return errors.CorruptShard(found, shard_index=sorted(self.corrupt))
+        if self.left_out:
+            return errors.FormatError(found)
+        return errors.TooFewShards(found, needed=needed, available=len(available))
+
+
+cdef class FragmentCode:
+    """Segments of bytes as fragments of liberasurecode, and back, with one code.
+
+    A fragment whose payload does not match its checksum is never used; one without checksum is
+    compared with the others where more are given than the code needs.
+
+    :param code: what makes parity.
+    :param backend_id: 0 to 255, of headers; fragments with another are refused.
+    :param backend_version: likewise.
+    """
+    cdef Code code
+    cdef readonly int backend_id
+    cdef readonly uint32_t backend_version
+
+    def __cinit__(self, Code code not None, uint8_t backend_id, uint32_t backend_version):
+        self.code = code
+        self.backend_id = backend_id
+        self.backend_version = backend_version
+
+    cdef void describe(self, creed.reed_fragment_info *info, uint64_t segment_size,
+                       uint32_t payload_size, bint checked) noexcept:
+        memset(info, 0, sizeof(info[0]))
+        info.segment_size = segment_size
+        info.payload_size = payload_size
+        info.checksum_type = (creed.REED_FRAGMENT_CRC32 if checked
+                              else creed.REED_FRAGMENT_UNCHECKED)
+        info.backend_id = self.backend_id
+        info.backend_version = self.backend_version
+        info.library_version = creed.REED_FRAGMENT_LIBRARY_VERSION
+
+    def encode(self, segment, bint checked=True, bint legacy_crc=False):
+        """The fragments of a segment.
+
+        :param segment: any contiguous buffer.
+        :param checked: store the CRC-32 of each payload.
+        :param legacy_crc: write the checksum of headers as liberasurecode before 1.6 may do.
+        :return: a list of data_shards + parity_shards bytes objects.
+        :raises NotMDS: this code is for decoding only.
+        """
+        cdef Py_buffer view
+        cdef const uint8_t *sources[SHARDS_MAX]
+        cdef uint8_t *rows[SHARDS_MAX]
+        cdef uint8_t *copies[SHARDS_MAX]
+        cdef uint32_t crc32[SHARDS_MAX]
+        cdef creed.reed_fragment_info info
+        cdef reed_status status
+        cdef int k = self.code.data_shards, n = k + self.code.parity_shards, i
+        cdef Py_ssize_t payload_size, left
+        cdef const reed_plan *plan
+        cdef size_t scratch_size
+        cdef void *scratch = NULL
+        if self.code.encode_plan is None:
+            raise errors.NotMDS(
+                f"{self.code.generator} {k}+{n - k} does not survive every loss of {n - k} "
+                "shards: it is for reading old data only")
+        plan = self.code.encode_plan.plan
+        fragments = []
+        PyObject_GetBuffer(segment, &view, PyBUF_SIMPLE)
+        try:
+            payload_size = view.len // k + (view.len % k != 0)
+            if payload_size > <Py_ssize_t>0x7fffffff - FRAGMENT_HEADER:
+                raise errors.InvalidParameter(
+                    f"a segment must be at most {k} * (2**31 - 81) bytes, not {view.len}")
+            for i in range(n):
+                fragment = PyBytes_FromStringAndSize(NULL, FRAGMENT_HEADER + payload_size)
+                rows[i] = <uint8_t *><char *>fragment + <Py_ssize_t>FRAGMENT_HEADER
+                fragments.append(fragment)
+            self.describe(&info, view.len, payload_size, checked)
+            scratch_size = creed.reed_plan_apply_scratch_size(plan)
+            if scratch_size > 0:
+                scratch = PyMem_RawMalloc(scratch_size)
+                if scratch == NULL:
+                    raise MemoryError
+            with nogil:
+                for i in range(k):
+                    left = view.len - i * payload_size
+                    if left >= payload_size:
+                        sources[i] = <const uint8_t *>view.buf + i * payload_size
+                        copies[i] = rows[i]
+                    else:  # the end of the segment, and zeros
+                        left = left if left > 0 else 0
+                        memcpy(rows[i], <const uint8_t *>view.buf + (view.len - left), left)
+                        memset(rows[i] + left, 0, payload_size - left)
+                        sources[i] = rows[i]
+                        copies[i] = NULL
+                status = creed.reed_fragments_apply(
+                    default_kernel, plan, sources, k, copies, rows + k, payload_size,
+                    crc32 if checked else NULL, crc32 + k if checked else NULL, scratch)
+                for i in range(n):
+                    info.shard_index = i
+                    info.payload_crc32 = crc32[i] if checked else 0
+                    creed.reed_fragment_header_write(
+                        &info, creed.REED_FRAGMENT_LEGACY_CRC if legacy_crc else 0,
+                        rows[i] - <Py_ssize_t>FRAGMENT_HEADER)
+            _check(status, "encode")
+        finally:
+            PyMem_RawFree(scratch)
+            PyBuffer_Release(&view)
+        return fragments
+
+    def inspect(self, fragment):
+        """What a fragment's header says, and whether its payload agrees.
+
+        :return: the 59 bytes of metadata in little-endian order, with the mismatch flag set where
+            the payload does not match its checksum; and whether it does not.
+        :raises FormatError: this is no whole fragment, or its header is damaged.
+        """
+        cdef Fragment one
+        cdef reed_status status
+        cdef uint8_t header[FRAGMENT_HEADER]
+        cdef bint is_corrupt
+        PyObject_GetBuffer(fragment, &one.view, PyBUF_SIMPLE)
+        try:
+            one.payload_state = PAYLOAD_UNREAD
+            status = creed.reed_fragment_parse(<const uint8_t *>one.view.buf, one.view.len,
+                                               &one.info)
+            if status != REED_OK:
+                raise errors.FormatError(f"not a fragment: {_FRAGMENT_FAULTS[<int>status]}")
+            is_corrupt = not read_payload(&one)
+            if one.info.is_swapped:
+                creed.reed_fragment_header_write(&one.info, 0, header)
+            else:
+                memcpy(header, one.view.buf, FRAGMENT_HEADER)
+            if one.info.checksum_type == creed.REED_FRAGMENT_CRC32:
+                header[53] = is_corrupt
+        finally:
+            PyBuffer_Release(&one.view)
+        return PyBytes_FromStringAndSize(
+            <char *>header, creed.REED_FRAGMENT_METADATA_SIZE), is_corrupt
+
+    cdef _Given take(self, list fragments, bint read_all):
+        """The usable ones of the given fragments."""
+        cdef _Given given = _Given(fragments)
+        cdef int k = self.code.data_shards, n = k + self.code.parity_shards
+        cdef Fragment *one
+        cdef Py_ssize_t i
+        for i in range(given.count):
+            one = &given.all[i]
+            one.payload_state = PAYLOAD_UNREAD
+            status = creed.reed_fragment_parse(<const uint8_t *>one.view.buf, one.view.len,
+                                               &one.info)
+            if status != REED_OK:
+                given.left_out.append(
+                    f"the fragment at position {i} is not one: {_FRAGMENT_FAULTS[<int>status]}")
+            elif (one.info.backend_id != self.backend_id
+                  or one.info.backend_version != self.backend_version
+                  or one.info.backend_metadata_size != 0):
+                given.left_out.append(
+                    f"the fragment at position {i} is of backend {one.info.backend_id} version "
+                    f"{one.info.backend_version:#x}, not of {self.backend_id} version "
+                    f"{self.backend_version:#x}")
+            elif one.info.shard_index >= <uint32_t>n:
+                given.left_out.append(
+                    f"the fragment at position {i} says that it is number {one.info.shard_index} "
+                    f"of {n}")
+            elif one.info.segment_size > <uint64_t>one.info.payload_size * k:
+                given.left_out.append(
+                    f"the fragment at position {i} is of a segment of {one.info.segment_size} "
+                    f"bytes, more than {k} payloads of {one.info.payload_size}")
+            else:
+                if given.first == NULL:
+                    given.first = one
+                elif (given.first.info.segment_size != one.info.segment_size
+                      or given.first.info.payload_size != one.info.payload_size):
+                    raise errors.ConflictingShards(
+                        f"fragments of segments of {given.first.info.segment_size} and of "
+                        f"{one.info.segment_size} bytes are mixed", field="segment_size")
+                if read_all and not read_payload(one):
+                    given.discard(one, FAILS_CHECKSUM)
+                else:
+                    given.choose(one)
+        return given
+
+    cdef bytes run(self, _Given given, int index, bint read_all, bint *is_verified):
+        """The segment, or where `index` is not negative the fragment of that index, whose header
+        is still to be written.
+
+        Sources are summed in the pass that uses them; one that turns out to be corrupt is
+        discarded with the result, and the next choice is tried.
+        """
+        cdef bint available[SHARDS_MAX]
+        cdef bint wanted[SHARDS_MAX]
+        cdef Fragment *sources[SHARDS_MAX]
+        cdef int k = self.code.data_shards, n = k + self.code.parity_shards
+        cdef int i, checked, usable, wanted_count, source_count
+        cdef Fragment *one
+        cdef bint is_whole, is_checked
+        while True:
+            checked = usable = wanted_count = 0
+            for i in range(n):
+                one = given.by_index[i] if i != index else NULL
+                usable += one != NULL
+                checked += one != NULL and one.info.checksum_type == creed.REED_FRAGMENT_CRC32
+            for i in range(n):
+                one = given.by_index[i] if i != index else NULL
+                # Where those with a checksum suffice, the others are not needed.
+                available[i] = one != NULL and (
+                    checked < k or one.info.checksum_type == creed.REED_FRAGMENT_CRC32)
+                wanted[i] = i == index if index >= 0 else i < k and not available[i]
+                wanted_count += wanted[i]
+            if usable < k:
+                raise given.shortage(k)
+            plan = self.code.reconstruct_plan(available, wanted) if wanted_count else None
+            source_count = self.choose_sources(given, plan, available, index, sources)
+            result = self.compute(given, plan, sources, source_count, index)
+            is_whole = is_checked = True
+            for i in range(source_count):
+                if sources[i].payload_state == PAYLOAD_CORRUPT:
+                    given.discard(sources[i], FAILS_CHECKSUM)
+                    is_whole = False
+                is_checked &= sources[i].payload_state == PAYLOAD_GOOD
+            if not is_whole:
+                continue
+            is_verified[0] = is_checked
+            # Fewer sources than data shards (non-MDS codes only) do not determine the others.
+            if (is_checked and not read_all) or usable == k or source_count < k:
+                return result
+            if self.agree(given, sources):
+                is_verified[0] = True
+                return result
+
+    cdef int choose_sources(self, _Given given, Plan plan, bint *available, int index,
+                            Fragment **sources) noexcept:
+        """The fragments to read: what the plan needs, and for a segment all its data. Returns how
+        many."""
+        cdef bint taken[SHARDS_MAX]
+        cdef int count = 0, i, source
+        memset(taken, 0, sizeof(taken))
+        if plan is not None:
+            for i in range(<int>creed.reed_plan_source_count(plan.plan)):
+                source = creed.reed_plan_source(plan.plan, i)
+                sources[count] = given.by_index[source]
+                taken[source] = True
+                count += 1
+        if index < 0:
+            for i in range(self.code.data_shards):
+                if available[i] and not taken[i]:
+                    sources[count] = given.by_index[i]
+                    count += 1
+        return count
+
+    cdef bytes compute(self, _Given given, Plan plan, Fragment **fragments, int count, int index):
+        """One pass: the result, and the state of every source."""
+        cdef const uint8_t *sources[SHARDS_MAX]
+        cdef uint8_t *copies[SHARDS_MAX]
+        cdef uint8_t *targets[SHARDS_MAX]
+        cdef uint32_t crc32[SHARDS_MAX]
+        cdef int k = self.code.data_shards, i
+        cdef Py_ssize_t size = given.first.info.payload_size
+        cdef Py_ssize_t segment_size = given.first.info.segment_size
+        cdef PyObject *result
+        cdef uint8_t *start
+        cdef reed_status status
+        cdef const reed_plan *c_plan = plan.plan if plan is not None else NULL
+        cdef size_t scratch_size = 0 if c_plan == NULL else \
+            creed.reed_plan_apply_scratch_size(c_plan)
+        cdef void *scratch = NULL
+        if scratch_size > 0:
+            scratch = PyMem_RawMalloc(scratch_size)
+            if scratch == NULL:
+                raise MemoryError
+        try:
+            result = new_bytes(NULL, k * size if index < 0 else FRAGMENT_HEADER + size)
+            start = <uint8_t *>bytes_start(result)
+            with nogil:
+                for i in range(count):
+                    sources[i] = payload_of(fragments[i])
+                    copies[i] = NULL
+                    if index < 0 and fragments[i].info.shard_index < <uint32_t>k:
+                        copies[i] = start + <Py_ssize_t>fragments[i].info.shard_index * size
+                if c_plan != NULL:
+                    for i in range(<int>creed.reed_plan_target_count(c_plan)):
+                        targets[i] = (
+                            start + <Py_ssize_t>creed.reed_plan_target(c_plan, i) * size
+                            if index < 0 else start + <Py_ssize_t>FRAGMENT_HEADER)
+                status = creed.reed_fragments_apply(
+                    default_kernel, c_plan, sources, count, copies, targets, size, crc32,
+                    &given.made_crc32 if index >= 0 else NULL, scratch)
+                for i in range(count):
+                    judge_payload(fragments[i], crc32[i])
+        finally:
+            PyMem_RawFree(scratch)
+        if status == REED_OK and index < 0 and segment_size != k * size:
+            resize_bytes(&result, segment_size)  # the padding
+        taken = <object>result
+        Py_DECREF(taken)
+        _check(status, "decode")
+        return taken
+
+    cdef bint agree(self, _Given given, Fragment **sources) except -1:
+        """Whether the usable fragments that were not sources are what the sources make of them.
+        Where they are not and one can say which are wrong, those are discarded; else it is an
+        error."""
+        cdef int k = self.code.data_shards, n = k + self.code.parity_shards, i
+        payloads = {}
+        proved = set()
+        for i in range(n):
+            if given.by_index[i] == NULL:
+                continue
+            if not read_payload(given.by_index[i]):
+                given.discard(given.by_index[i], FAILS_CHECKSUM)
+                continue
+            position = given.by_index[i] - given.all
+            payloads[i] = memoryview(given.objects[position]).cast("B")[FRAGMENT_HEADER:]
+            if given.by_index[i].payload_state == PAYLOAD_GOOD:
+                proved.add(i)
+        used = {sources[i].info.shard_index for i in range(k)}
+        others = [index for index in payloads if index not in used]
+        made = self.code.reconstruct({index: payloads[index] for index in used}, others)
+        if all(memoryview(made[index]) == payloads[index] for index in others):
+            return bool(others) or len(proved) == k
+        try:
+            wrong = self.code.locate(payloads)
+        except (errors.AmbiguousCorruption, errors.NotMDS, errors.TooComplex,
+                errors.SingularPattern):
+            wrong = []
+        if not wrong or proved.intersection(wrong):
+            raise errors.AmbiguousCorruption(
+                f"the fragments {sorted(payloads)} disagree, and which of them is wrong cannot be "
+                "told")
+        for i in wrong:
+            given.discard(given.by_index[i], "disagrees with the others")
+        return False
+
+    def decode(self, fragments, bint read_all=False):
+        """The segment.
+
+        :param fragments: an iterable of buffers, any fragments of one segment in any order.
+        :param read_all: read and compare all of them, not just as many as are needed.
+        :return: the segment's bytes, and sentences about fragments that were found wrong and not
+            used.
+        :raises CorruptShard: too few are left without those whose payload is corrupt
+            (``shard_index``: the sorted list of them).
+        :raises FormatError: too few are left without those that are no fragments of this code.
+        :raises TooFewShards: too few are given. :raises ConflictingShards: of several segments.
+        :raises AmbiguousCorruption: fragments without checksum disagree, and it cannot be told
+            which are wrong. :raises SingularPattern: non-MDS codes only.
+        """
+        cdef bint is_verified
+        given = self.take(list(fragments), read_all)
+        segment = self.run(given, -1, read_all, &is_verified)
+        return segment, given.left_out
+
+    def reconstruct(self, fragments, int index, bint checked=True, bint legacy_crc=False):
+        """The fragment `index`, from others.
+
+        Where it is among the given ones and matches its checksum its payload is taken from there;
+        without a checksum, only where there are too few others. The result has a checksum only
+        where what it was made from was verified, by checksums or by agreement of more fragments
+        than are needed: none is minted for unproved bytes.
+
+        :param fragments: as for `decode`. :param checked: as for `encode`, likewise `legacy_crc`.
+        :return: the fragment, and sentences as for `decode`.
+        :raises InvalidParameter: index out of range; otherwise as for `decode`.
+        """
+        cdef bint is_verified = False
+        cdef creed.reed_fragment_info info
+        cdef Fragment *own
+        cdef int n = self.code.data_shards + self.code.parity_shards
+        if not 0 <= index < n:
+            raise errors.InvalidParameter(f"index must be 0 to {n - 1}, not {index}")
+        given = self.take(list(fragments), False)
+        own = given.by_index[index]
+        if own != NULL:
+            if not read_payload(own):
+                given.discard(own, FAILS_CHECKSUM)
+                own = NULL
+        if own != NULL and own.payload_state == PAYLOAD_GOOD:
+            fragment = PyBytes_FromStringAndSize(<char *>own.view.buf, own.view.len)
+            given.made_crc32 = own.info.payload_crc32
+            is_verified = True
+        else:
+            try:
+                fragment = self.run(given, index, False, &is_verified)
+            except errors.TooFewShards:
+                if own == NULL:
+                    raise
+                fragment = PyBytes_FromStringAndSize(<char *>own.view.buf, own.view.len)
+        self.describe(&info, given.first.info.segment_size, given.first.info.payload_size,
+                      checked and is_verified)
+        info.shard_index = index
+        info.payload_crc32 = given.made_crc32
+        creed.reed_fragment_header_write(
+            &info, creed.REED_FRAGMENT_LEGACY_CRC if legacy_crc else 0, <uint8_t *><char *>fragment)
+        return fragment, given.left_out

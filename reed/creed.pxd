@@ -39,6 +39,8 @@ cdef extern from "reed.h" nogil:
     uint32_t reed_kernel_crc32c(const reed_kernel *kernel, uint32_t value, const void *data,
                                 size_t size)
     uint32_t reed_crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t size_b)
+    uint32_t reed_kernel_crc32(const reed_kernel *kernel, uint32_t value, const void *data,
+                               size_t size)
 
     cdef enum reed_generator:
         REED_GENERATOR_REPLICATION
@@ -175,3 +177,33 @@ cdef extern from "reed.h" nogil:
 
     reed_status reed_shard_layout(uint32_t data_shards, uint32_t block_size, uint64_t object_size,
                                   reed_shard_layout_t *layout)
+
+    # Fragments of liberasurecode
+    cdef enum:
+        REED_FRAGMENT_HEADER_SIZE
+        REED_FRAGMENT_METADATA_SIZE
+        REED_FRAGMENT_LIBRARY_VERSION
+        REED_FRAGMENT_UNCHECKED
+        REED_FRAGMENT_CRC32
+        REED_FRAGMENT_LEGACY_CRC
+
+    cdef struct reed_fragment_info:
+        uint64_t segment_size
+        uint32_t shard_index
+        uint32_t payload_size
+        uint32_t backend_metadata_size
+        uint32_t payload_crc32
+        uint32_t backend_version
+        uint32_t library_version
+        uint8_t checksum_type
+        uint8_t backend_id
+        uint8_t is_swapped
+
+    void reed_fragment_header_write(const reed_fragment_info *info, uint32_t flags, uint8_t *data)
+    reed_status reed_fragment_parse(const uint8_t *data, size_t size, reed_fragment_info *info)
+    int reed_fragment_crc32_matches(const reed_fragment_info *info, uint32_t crc,
+                                    const uint8_t *payload)
+    reed_status reed_fragments_apply(
+        const reed_kernel *kernel, const reed_plan *plan, const uint8_t *const *sources,
+        size_t source_count, uint8_t *const *copies, uint8_t *const *targets, size_t payload_size,
+        uint32_t *source_crc32, uint32_t *target_crc32, void *scratch)

@@ -709,7 +709,7 @@ def test_the_stub_says_what_there_is():
     public = {name for name, value in vars(_core).items()
               if callable(value) and getattr(value, "__module__", None) == "reed._core"
               and not name.startswith("_") and not isinstance(value, type)}
-    codec = {"kernels", "all_kernels", "generators", "crc32c", "crc32c_combine"}
+    codec = {"kernels", "all_kernels", "generators", "crc32c", "crc32c_combine", "crc32"}
     assert codec <= set(functions) <= public
     for name in codec:
         assert list(inspect.signature(getattr(_core, name)).parameters) == functions[name], name

@@ -1,4 +1,5 @@
-"""CRC32C and CRC-32 of the C core: every kernel, compilers, sanitizers, and the origin of the constants."""
+"""CRC32C and CRC-32 of the C core: every kernel, compilers, sanitizers, and the origin of the
+constants."""
 
 import platform
 import subprocess

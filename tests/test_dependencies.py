@@ -27,7 +27,7 @@ C_LAYERS = (
     ("code", ("code.[ch]",)),
     ("plan", ("plan.[ch]",)),
     ("apply, locate", ("apply.c", "locate.c")),
-    ("shard", ("shard.[ch]",)),
+    ("shard, fragment", ("shard.[ch]", "fragment.c")),
     ("stripe", ("stripe.c",)),
     ("scrub", ("scrub.[ch]",)),
     ("drop-in for ISA-L", ("isal/isal.[ch]",)),
@@ -88,6 +88,7 @@ PYTHON_PARTS = {
     "reed.durability.__main__": (("reed.cli",), ()),  # what is run is a face, wherever it lies
     "reed.compat": ((), ()),
     "reed.compat.isal": (("reed.codes", "reed.errors"), ()),
+    "reed.compat.pyeclib": (("reed.codes", "reed._core", "reed.errors"), ()),
     "reed.cli": (("reed.files", "reed.durability", "reed.durability.measure", "reed.compat.isal",
                   "reed.codes", "reed.errors"), ("click", "rich", "numpy")),
 }

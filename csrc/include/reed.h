@@ -471,6 +471,69 @@ REED_API REED_MUST_CHECK enum reed_status
 reed_shard_layout(uint32_t data_shards, uint32_t block_size, uint64_t object_size,
                   struct reed_shard_layout *layout);
 
+/* ------------------------------------------------------------------------------------------
+ * Fragments of liberasurecode (OpenStack Swift)
+ *
+ * A segment of an object is split into data_shards payloads of ceil(segment_size / data_shards)
+ * bytes, padded with zeros. A fragment is an 80-byte header and one payload. The header has a
+ * CRC-32 of its own; that of the payload is optional. It does not say which object, or how many
+ * shards: see docs/swift.md for what can be detected.
+ * ---------------------------------------------------------------------------------------- */
+
+enum {
+    REED_FRAGMENT_HEADER_SIZE = 80,
+    REED_FRAGMENT_METADATA_SIZE = 59, /* the leading bytes that users see as metadata */
+    /* What reed writes as the version of the library: the one whose headers these are. */
+    REED_FRAGMENT_LIBRARY_VERSION = 0x010800
+};
+
+/* Checksum types in headers; others exist and are not computed by anyone. */
+enum { REED_FRAGMENT_UNCHECKED = 1, REED_FRAGMENT_CRC32 = 2 };
+
+/* Flag of reed_fragment_header_write: the header's CRC as liberasurecode computed it until 1.6
+ * when it was built without zlib (the register is shifted with its sign). Readers accept both. */
+enum { REED_FRAGMENT_LEGACY_CRC = 1 };
+
+struct reed_fragment_info {
+    uint64_t segment_size;    /* bytes of the user's in the segment; any value: check it */
+    uint32_t shard_index;     /* any value: check it */
+    uint32_t payload_size;    /* bytes behind the header */
+    uint32_t backend_metadata_size; /* bytes behind the payload; 0 in all that reed writes */
+    uint32_t payload_crc32;   /* with REED_FRAGMENT_CRC32 */
+    uint32_t backend_version;
+    uint32_t library_version;
+    uint8_t checksum_type;    /* REED_FRAGMENT_UNCHECKED, REED_FRAGMENT_CRC32 or another */
+    uint8_t backend_id;
+    uint8_t is_swapped;       /* set by parse: written on a machine of the other byte order */
+};
+
+/* Writes the 80 bytes; always little-endian. */
+REED_API void reed_fragment_header_write(const struct reed_fragment_info *info, uint32_t flags,
+                                         uint8_t *bytes);
+
+/* Parses `size` bytes that are one whole fragment, and verifies its header; of the payload only the
+ * length. On error *info is all zero.
+ * Errors: NOT_A_SHARD (no magic), TRUNCATED, CORRUPT (the header's CRC), MALFORMED (more bytes than
+ * the header says; a version of zero). */
+REED_API REED_MUST_CHECK enum reed_status
+reed_fragment_parse(const uint8_t *bytes, size_t size, struct reed_fragment_info *info);
+
+/* 1 when `crc`, the CRC-32 of the payload, is what the header says, or when the legacy CRC of the
+ * payload is; else 0. `payload` is read in the second case only. */
+REED_API REED_MUST_CHECK int reed_fragment_crc32_matches(const struct reed_fragment_info *info,
+                                                         uint32_t crc, const uint8_t *payload);
+
+/* One pass over payloads: copies sources, computes a plan's targets, and the CRC-32 of each.
+ * The plan's sources come first; others behind them are copied and summed alone. `plan` may be NULL
+ * (nothing to compute), as may `copies`, single entries of it, and either array of checksums.
+ * Copies and targets do not overlap sources or each other. `scratch` as for reed_plan_apply.
+ * Errors: INVALID_PARAMETER (source_count is less than the plan's or more than REED_SHARDS_MAX). */
+REED_API REED_MUST_CHECK enum reed_status
+reed_fragments_apply(const struct reed_kernel *kernel, const struct reed_plan *plan,
+                     const uint8_t *const *sources, size_t source_count, uint8_t *const *copies,
+                     uint8_t *const *targets, size_t payload_size, uint32_t *source_crc32,
+                     uint32_t *target_crc32, void *scratch);
+
 #ifdef __cplusplus
 }
 #endif

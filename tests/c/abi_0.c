@@ -208,3 +208,31 @@ FIELD(reed_shard_layout, last_row_data_size, 16, 8);
 FIELD(reed_shard_layout, last_payload_size, 24, 4);
 FIELD(reed_shard_layout, footer_offset, 32, 8);
 FIELD(reed_shard_layout, file_size, 40, 8);
+
+ENUMERATOR(REED_FRAGMENT_HEADER_SIZE, 80);
+ENUMERATOR(REED_FRAGMENT_METADATA_SIZE, 59);
+ENUMERATOR(REED_FRAGMENT_UNCHECKED, 1);
+ENUMERATOR(REED_FRAGMENT_CRC32, 2);
+ENUMERATOR(REED_FRAGMENT_LEGACY_CRC, 1);
+FUNCTION(void, reed_fragment_header_write, const struct reed_fragment_info *info, uint32_t flags,
+         uint8_t *bytes);
+FUNCTION(enum reed_status, reed_fragment_parse, const uint8_t *bytes, size_t size,
+         struct reed_fragment_info *info);
+FUNCTION(int, reed_fragment_crc32_matches, const struct reed_fragment_info *info, uint32_t crc,
+         const uint8_t *payload);
+FUNCTION(enum reed_status, reed_fragments_apply, const struct reed_kernel *kernel,
+         const struct reed_plan *plan, const uint8_t *const *sources, size_t source_count,
+         uint8_t *const *copies, uint8_t *const *targets, size_t payload_size,
+         uint32_t *source_crc32, uint32_t *target_crc32, void *scratch);
+
+SIZE(reed_fragment_info, 40);
+FIELD(reed_fragment_info, segment_size, 0, 8);
+FIELD(reed_fragment_info, shard_index, 8, 4);
+FIELD(reed_fragment_info, payload_size, 12, 4);
+FIELD(reed_fragment_info, backend_metadata_size, 16, 4);
+FIELD(reed_fragment_info, payload_crc32, 20, 4);
+FIELD(reed_fragment_info, backend_version, 24, 4);
+FIELD(reed_fragment_info, library_version, 28, 4);
+FIELD(reed_fragment_info, checksum_type, 32, 1);
+FIELD(reed_fragment_info, backend_id, 33, 1);
+FIELD(reed_fragment_info, is_swapped, 34, 1);
