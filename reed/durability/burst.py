@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reed.errors import InvalidParameter
 
-from .fleet import _integer, _number
+from .checks import InvalidInput, instance, integer, number
 from .schemes import Scheme
 
 
@@ -36,21 +36,26 @@ def burst(scheme: Scheme, disks: int, down: int, stripes: float, placement: str 
     exact share of patterns. Stripes of a random placement are drawn independently, which a burst
     of known disks makes exact for `any`.
     """
-    _number("stripes", stripes, 0)
+    number("stripes", stripes, 0)
+    instance("scheme", scheme, Scheme)
     if copysets is not None:
-        _integer("copysets", copysets, 1)
-    _integer("disks", disks, 1)
-    _integer("down", down, 0)
+        integer("copysets", copysets, 1)
+    integer("disks", disks, 1)
+    integer("down", down, 0)
     if down > disks:
-        raise InvalidParameter(f"down = {down}: allowed is 0 to disks = {disks}")
+        raise InvalidInput("down", down, f"0 to disks = {disks}")
     if scheme.shards > disks:
         raise InvalidParameter(f"disks = {disks}: {scheme} needs at least {scheme.shards}")
     if placement not in ("random", "copyset"):
         raise InvalidParameter(f"placement = {placement!r}: allowed is random or copyset")
     if (placement == "copyset") != (copysets is not None):
-        raise InvalidParameter(f"copysets = {copysets!r} with placement = {placement!r}")
+        raise InvalidInput("copysets", copysets, "a number with placement 'copyset', none with any "
+                           f"other; placement = {placement!r}")
     if (domains is None) != (domains_hit is None):
         raise InvalidParameter("domains and domains_hit: both or neither are needed")
+    for name, value in (("domains", domains), ("domains_hit", domains_hit)):
+        if value is not None:
+            integer(name, value, 1)
     if domains is None:
         hits = [_hypergeometric(disks, down, scheme.shards, count)
                 for count in range(scheme.shards + 1)]

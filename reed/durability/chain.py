@@ -10,7 +10,8 @@ import numpy as np
 
 from reed.errors import InvalidParameter
 
-from .fleet import StripeFaults, _number
+from .checks import FASTEST_PER_YEAR, instance, number
+from .fleet import StripeFaults
 from .markov import SMALLEST_PROBABILITY, mean_time_to_loss, occupation, transition_matrix
 from .model import stripe_chain
 from .result import Estimate
@@ -35,9 +36,10 @@ def chain(scheme: Scheme, failures_per_disk_year: float, repairs_per_year: float
 
     Non-MDS schemes are solved over the loss patterns themselves, up to the scheme's symmetry.
     """
+    instance("scheme", scheme, Scheme)
     for name, value, limit in (("failures_per_disk_year", failures_per_disk_year, 1e9),
                                ("years", years, 1e9)):
-        _number(name, value, 0, limit, low_open=True)
+        number(name, value, 0, limit, low_open=True)
     if start not in STARTS:
         raise InvalidParameter(f"start = {start!r}: allowed is {' or '.join(STARTS)}")
     if callable(repair):
@@ -47,7 +49,7 @@ def chain(scheme: Scheme, failures_per_disk_year: float, repairs_per_year: float
             )
         def total_rate(missing: int) -> float:
             rate = repair(missing)
-            _number(f"repair({missing})", rate, 0)
+            number(f"repair({missing})", rate, 0, FASTEST_PER_YEAR)
             return rate
 
         convention = "repair rate by the caller's function"
@@ -57,7 +59,7 @@ def chain(scheme: Scheme, failures_per_disk_year: float, repairs_per_year: float
                 f"repair = {repair!r}: allowed is parallel, serial, joint or a callable"
             )
         rate = repairs_per_year
-        _number("repairs_per_year", rate, 0)
+        number("repairs_per_year", rate, 0, FASTEST_PER_YEAR)
         if repair == "parallel":
             def total_rate(missing: int) -> float:
                 return missing * rate

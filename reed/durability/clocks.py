@@ -13,12 +13,8 @@ import numpy as np
 
 from reed.errors import InvalidParameter
 
+from .checks import hours, number
 from .result import HOURS_PER_YEAR
-
-
-def _above_zero(name: str, value: float) -> None:
-    if not (isinstance(value, (int, float)) and 0.0 < value < math.inf):
-        raise InvalidParameter(f"{name} = {value!r}: a finite number above 0 is needed")
 
 
 @dataclass(frozen=True)
@@ -28,11 +24,11 @@ class Exponential:
     mean_hours: float
 
     def __post_init__(self) -> None:
-        _above_zero("mean_hours", self.mean_hours)
+        hours("mean_hours", self.mean_hours)
 
     @classmethod
     def per_year(cls, failures_per_disk_year: float) -> Exponential:
-        _above_zero("failures_per_disk_year", failures_per_disk_year)
+        number("failures_per_disk_year", failures_per_disk_year, 0, 1e9, low_open=True)
         return cls(HOURS_PER_YEAR / failures_per_disk_year)
 
     def hazard(self, age: np.ndarray) -> np.ndarray:
@@ -51,22 +47,21 @@ class Exponential:
 @dataclass(frozen=True)
 class Weibull:
     """Three-parameter Weibull: nothing before `location_hours`, then hazard
-    (shape/scale)·((age − location)/scale)^(shape − 1). shape: 1 or more."""
+    (shape/scale)·((age − location)/scale)^(shape − 1). shape: 1 to 100."""
 
     shape: float
     scale_hours: float
     location_hours: float = 0.0
 
     def __post_init__(self) -> None:
-        _above_zero("shape", self.shape)
-        _above_zero("scale_hours", self.scale_hours)
+        number("shape", self.shape, 0, 100, low_open=True)
+        hours("scale_hours", self.scale_hours)
+        number("location_hours", self.location_hours, 0)
         if self.shape < 1.0:
             raise InvalidParameter(
                 f"shape = {self.shape}: allowed is 1 or more (a hazard that is infinite at age 0 "
                 "cannot be uniformised; model infant mortality as a burst)"
             )
-        if self.location_hours < 0.0:
-            raise InvalidParameter(f"location_hours = {self.location_hours}: allowed is 0 or more")
 
     @property
     def mean_hours(self) -> float:
@@ -105,7 +100,7 @@ class Fixed:
     mean_hours: float
 
     def __post_init__(self) -> None:
-        _above_zero("mean_hours", self.mean_hours)
+        hours("mean_hours", self.mean_hours)
 
     def sample(self, random: np.random.Generator, size: int) -> np.ndarray:
         return np.full(size, self.mean_hours)
@@ -118,7 +113,7 @@ class Uniform:
     mean_hours: float
 
     def __post_init__(self) -> None:
-        _above_zero("mean_hours", self.mean_hours)
+        hours("mean_hours", self.mean_hours)
 
     def sample(self, random: np.random.Generator, size: int) -> np.ndarray:
         return random.uniform(0.0, 2.0 * self.mean_hours, size)

@@ -12,9 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reed.errors import InvalidParameter
-
-from .fleet import _integer, _number
+from .checks import choice, integer, number
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,17 @@ class Compatibility:
 
     def detail(self, name: str) -> float:
         return dict(self.details)[name]
+
+
+def _positive(**values: float) -> None:
+    """Rates, times and sizes: above 0, and within what a double can take to high powers."""
+    for name, value in values.items():
+        number(name, value, 1e-15, 1e18)
+
+
+def _shape(shards: int, data: int) -> None:
+    integer("shards", shards, 1, 256)
+    integer("data", data, 1, shards)
 
 
 def binomial_tail(trials: int, probability: float, at_least: int) -> float:
@@ -67,10 +76,9 @@ def windows(data: int, parity: int, failures_per_disk_year: float, window_days: 
             ) -> Compatibility:
     """Annual loss probability by fixed repair windows (Backblaze, "Cloud Storage Durability",
     2018): q = 1 − e^(−λ·d/365), window c = P(Bin(D + P, q) ≥ P + 1), year 1 − (1 − c)^(365/d)."""
-    _integer("data", data, 1)
-    _integer("parity", parity, 0)
-    _number("failures_per_disk_year", failures_per_disk_year, 0, low_open=True)
-    _number("window_days", window_days, 0, low_open=True)
+    integer("data", data, 1, 256)
+    integer("parity", parity, 0, 256 - data)
+    _positive(failures_per_disk_year=failures_per_disk_year, window_days=window_days)
     q = -math.expm1(-failures_per_disk_year * window_days / 365.0)
     window = binomial_tail(data + parity, q, parity + 1)
     year = 1.0 if window >= 1.0 else -math.expm1(365.0 / window_days * math.log1p(-window))
@@ -85,6 +93,9 @@ def windows(data: int, parity: int, failures_per_disk_year: float, window_days: 
 def storj(data: int, total: int, failures_per_disk_year: float = 0.1) -> Compatibility:
     """Durability in per cent by a Poisson count of losses among `total` pieces without any repair
     within the period (Storj v3 white paper, 2018, section 7.3): P(Poisson(λn) ≤ n − k)."""
+    integer("total", total, 1, 10_000)
+    integer("data", data, 1, total)
+    number("failures_per_disk_year", failures_per_disk_year, 0, 1e3)
     loss = poisson_tail(failures_per_disk_year * total, total - data + 1)
     return Compatibility(
         100.0 * (1.0 - loss), "per cent of files that survive one period",
@@ -103,13 +114,17 @@ def azure(scheme: str, sources: int = 400, node_bytes: float = 16 * 2.0**40,
     2012, Table 1). scheme: "3-rep", "RS(6,3)" or "LRC(6,2,2)". The first repair runs at
     ε·sources·B/(S·C) with C = 1, every later one at 1/T. Years of 365 d. The paper writes N − 1
     sources with N = 400; its table comes out with 400, and 0.25 % lower with 399."""
+    integer("sources", sources, 1, 1e9)
+    _positive(node_bytes=node_bytes, bandwidth_bits_per_second=bandwidth_bits_per_second,
+              repair_share=repair_share, detection_hours=detection_hours,
+              node_mttf_years=node_mttf_years)
+    number("decodable_at_four", decodable_at_four, 0, 1)
     seconds = 365.0 * 86400.0
     first = repair_share * sources * bandwidth_bits_per_second / (8.0 * node_bytes) * seconds
     later = seconds / (detection_hours * 3600.0)
     rate = 1.0 / node_mttf_years
     shapes = {"3-rep": (3, 3), "RS(6,3)": (9, 4), "LRC(6,2,2)": (10, 5)}
-    if scheme not in shapes:
-        raise InvalidParameter(f"scheme = {scheme!r}: allowed is one of {', '.join(shapes)}")
+    choice("scheme", scheme, tuple(shapes))
     shards, failures = shapes[scheme]
     up = [(shards - lost) * rate for lost in range(failures)]
     down = [first] + [later] * (failures - 2)
@@ -149,6 +164,9 @@ def xorbas(mttf_days: float = 1460.0, repairs_per_day: float = 43200.0, total_by
            30 * 2.0**50, block_bytes: float = 256 * 2.0**20, copies: int = 3) -> Compatibility:
     """MTTDL in days of a whole replicated system (Sathiamoorthy et al., "XORing Elephants", VLDB
     2013, Table 1): a stripe's serial-repair MTTDL over the number of stripes."""
+    integer("copies", copies, 1, 16)
+    _positive(mttf_days=mttf_days, repairs_per_day=repairs_per_day, total_bytes=total_bytes,
+              block_bytes=block_bytes)
     rate = 1.0 / mttf_days
     stripe = birth_death_mttdl([(copies - lost) * rate for lost in range(copies)],
                                [repairs_per_day] * (copies - 1))
@@ -165,6 +183,8 @@ def xorbas(mttf_days: float = 1460.0, repairs_per_day: float = 43200.0, total_by
 def ford(copies: int, mttf_days: float = 123.0, repairs_per_day: float = 66.0) -> Compatibility:
     """MTTF in days of one stripe (Ford et al., "Availability in Globally Distributed Storage
     Systems", OSDI 2010, Table 3, independent failures, serial repair)."""
+    integer("copies", copies, 1, 16)
+    _positive(mttf_days=mttf_days, repairs_per_day=repairs_per_day)
     rate = 1.0 / mttf_days
     value = birth_death_mttdl([(copies - lost) * rate for lost in range(copies)],
                               [repairs_per_day] * (copies - 1))
@@ -180,9 +200,14 @@ def copysets(nodes: int, down: int, copies: int, sets: float) -> Compatibility:
     """Probability that `down` simultaneous node losses kill all copies of something when there
     are `sets` distinct copysets (Cidon et al., "Copysets", USENIX ATC 2013): 1 − (1 − c)^sets,
     c = C(down, R)/C(N, R)."""
+    integer("nodes", nodes, 1, 1e9)
+    integer("down", down, 0, nodes)
+    integer("copies", copies, 1, min(nodes, 256))
+    number("sets", sets, 0)
     one = math.comb(down, copies) / math.comb(nodes, copies)
+    some = float(sets > 0) if one == 1.0 else -math.expm1(sets * math.log1p(-one))
     return Compatibility(
-        -math.expm1(sets * math.log1p(-one)), "probability given the event",
+        some, "probability given the event",
         "Cidon et al., Copysets (USENIX ATC 2013)",
         "sets are treated as drawn independently; says nothing of how much is lost",
         (("one_set", one),),
@@ -195,6 +220,11 @@ def ceph(copies: int, fit: float = 826.0, disk_bytes: float = 2e12, full: float 
     """Annual loss probability of an object (ceph-tools reliability model, 2013): the first copy
     fails within a year of 8766 h, every further one within the recovery time of the one before,
     anywhere in the `groups` placement partners."""
+    integer("copies", copies, 1, 16)
+    integer("groups", groups, 1, 1e9)
+    _positive(fit=fit, disk_bytes=disk_bytes, full=full,
+              recovery_bytes_per_second=recovery_bytes_per_second)
+    number("mark_out_minutes", mark_out_minutes, 0, 1e18)
     rate = fit * 1e-9
     hours = mark_out_minutes / 60.0 + (
         disk_bytes * full / (recovery_bytes_per_second * groups) / 3600.0)
@@ -214,6 +244,8 @@ def alike(shards: int, data: int, failures_per_hour: float, repairs_per_hour: fl
           ) -> Compatibility:
     """MTTDL in hours of an (n, k) group of like disks, first order in λ/μ:
     1/(C(n, k)·(λ/μ)^(n−k)·λ·k)."""
+    _shape(shards, data)
+    _positive(failures_per_hour=failures_per_hour, repairs_per_hour=repairs_per_hour)
     ratio = failures_per_hour / repairs_per_hour
     rate = math.comb(shards, data) * ratio ** (shards - data) * failures_per_hour * data
     return Compatibility(
@@ -228,6 +260,10 @@ def unlike(failures_per_hour: Sequence[float], data: int, repairs_per_hour: floa
     """MTTDL in hours of a group of unlike disks, one over the frequency with which n − k + 1 are
     down: Σ over sets of n − k down disks of Π λ/(λ+μ) · Π μ/(λ+μ) · Σ λ of the others. The sum is
     (n−k+1)·e(λ)/μ^(n−k) with e the elementary symmetric polynomial of that order."""
+    _shape(len(failures_per_hour), data)
+    for rate in failures_per_hour:
+        _positive(failures_per_hour=rate)
+    _positive(repairs_per_hour=repairs_per_hour)
     losses = len(failures_per_hour) - data + 1
     symmetric = [1.0] + [0.0] * losses
     for rate in failures_per_hour:
@@ -248,6 +284,9 @@ def zstorage(disks: int = 48, annual_failure_probability: float = 0.015,
              recovery_minutes: float = 60.0) -> Compatibility:
     """Annual loss probability of a three-copy group: 8760 windows, each e^(−λ)λ³/6 with
     λ = disks·p/8760 per recovery hour."""
+    integer("disks", disks, 1, 1e8)
+    number("annual_failure_probability", annual_failure_probability, 0, 1)
+    _positive(recovery_minutes=recovery_minutes)
     windows_a_year = 8760.0 * 60.0 / recovery_minutes
     mean = disks * annual_failure_probability / windows_a_year
     return Compatibility(
@@ -262,6 +301,10 @@ def netease(disks: int = 7200, annual_failure_probability: float = 0.04,
             recovery_hours: float = 1.0) -> Compatibility:
     """Loss probability per recovery window: P(3 failures)·S/C(N, 3), S the number of copysets in
     use (NetEase block-storage reliability note)."""
+    integer("copies", copies, 1, 16)
+    integer("disks", disks, copies, 1e8)
+    number("annual_failure_probability", annual_failure_probability, 0, 1)
+    _positive(shards_per_disk=shards_per_disk, recovery_hours=recovery_hours)
     mean = disks * annual_failure_probability / 8760.0 * recovery_hours
     sets = disks * shards_per_disk / copies
     window = math.exp(-mean) * mean**3 / 6.0 * sets / math.comb(disks, copies)

@@ -355,7 +355,8 @@ class Engine:
         counts = self.count(paths.condition)
         limit = paths.horizon - paths.now
         if paths.due is not None:
-            limit = np.minimum(limit, paths.due.min(axis=0) - paths.now)
+            # What is due together with what was done last may lie a rounding before now.
+            limit = np.maximum(np.minimum(limit, paths.due.min(axis=0) - paths.now), 0.0)
         move = self._biased if biased else self._plain
         kind, event = move(paths, counts, limit, random)
         unread = self._mend(paths, event, random, biased)
@@ -452,9 +453,10 @@ class Engine:
         paths.log_weight -= np.where(fails, np.log(np.where(fails, rho, 1.0)), np.log1p(-rho))
         which = np.flatnonzero(fails)
         chosen = kind[which]
-        paths.log_weight[which] += np.log(
-            damage[chosen, which] * scale[which] / chance[chosen, which]
-        )
+        with np.errstate(divide="ignore"):  # no failure comes before what is due now: weight zero
+            paths.log_weight[which] += np.log(
+                damage[chosen, which] * scale[which] / chance[chosen, which]
+            )
         if self.ageing:
             self._weigh_slot(paths, which[chosen == 0], damage, random)
             which = which[chosen != 0]

@@ -13,6 +13,16 @@ from dataclasses import dataclass, field, replace
 
 from reed.errors import InvalidParameter
 
+from .checks import (
+    SHORTEST_HOURS,
+    InvalidInput,
+    choice,
+    flag,
+    hours,
+    instance,
+    integer,
+    number,
+)
 from .clocks import Duration, Exponential, Fixed, Lifetime, Uniform, Weibull
 from .result import HOURS_PER_YEAR
 from .schemes import Scheme
@@ -21,38 +31,9 @@ SECONDS_PER_HOUR = 3600.0
 REPAIR_MODES = ("parallel", "serial", "joint", "shared")
 PLACEMENTS = ("random", "copyset")
 UNITS = ("stripe", "disk_set")
+DURATIONS = (Exponential, Weibull, Fixed, Uniform, type(None))
 # Losses by other causes go under these names.
 ON_READING, MIGRATION = RESERVED_NAMES = ("on reading", "migration")
-
-
-class InvalidInput(InvalidParameter):
-    """One input of a model is refused. Attributes: `key`, `value`, `allowed`."""
-
-    def __init__(self, key: str, value: object, allowed: str):
-        super().__init__(f"{key} = {value!r}: allowed is {allowed}")
-        self.key = key
-        self.value = value
-        self.allowed = allowed
-
-
-def _number(name: str, value: float, low: float, high: float = math.inf, *,
-            low_open: bool = False) -> None:
-    ok = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if ok and low <= value <= high and not (low_open and value == low):
-        return
-    opening = "above" if low_open else "at least"
-    limit = f"{opening} {low:g}" + ("" if math.isinf(high) else f" and at most {high:g}")
-    raise InvalidInput(name, value, f"a number {limit}")
-
-
-def _integer(name: str, value: int, low: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise InvalidInput(name, value, f"an integer of at least {low}")
-
-
-def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InvalidInput(name, value, f"one of {', '.join(allowed)}")
 
 
 @dataclass(frozen=True)
@@ -83,9 +64,9 @@ class Repair:
     clock: Duration | None = None
 
     def __post_init__(self) -> None:
-        _number("repair.detection_hours", self.detection_hours, 0)
-        _number("repair.queueing_hours", self.queueing_hours, 0)
-        _choice("repair.mode", self.mode, REPAIR_MODES)
+        number("repair.detection_hours", self.detection_hours, 0)
+        number("repair.queueing_hours", self.queueing_hours, 0)
+        choice("repair.mode", self.mode, REPAIR_MODES)
         given = [name for name in ("transfer_hours", "bytes_per_second")
                  if getattr(self, name) is not None]
         if len(given) != 1 and not (self.clock is not None and not given):
@@ -95,7 +76,8 @@ class Repair:
             )
         for name in (*given, "codec_bytes_per_second"):
             if getattr(self, name) is not None:
-                _number(f"repair.{name}", getattr(self, name), 0, low_open=True)
+                number(f"repair.{name}", getattr(self, name), 0, low_open=True)
+        instance("repair.clock", self.clock, *DURATIONS)
         if self.mode == "shared" and self.bytes_per_second is None:
             raise InvalidParameter("repair.mode = 'shared': bytes_per_second is needed")
         if self.clock is not None and self.mode in ("serial", "shared") and not isinstance(
@@ -116,8 +98,8 @@ class LatentErrors:
     cluster_bytes: float = 4096.0
 
     def __post_init__(self) -> None:
-        _number("latent_errors.per_disk_year", self.per_disk_year, 0)
-        _number("latent_errors.cluster_bytes", self.cluster_bytes, 1)
+        number("latent_errors.per_disk_year", self.per_disk_year, 0)
+        number("latent_errors.cluster_bytes", self.cluster_bytes, 1)
 
 
 @dataclass(frozen=True)
@@ -128,7 +110,7 @@ class ReadErrors:
     per_bit: float
 
     def __post_init__(self) -> None:
-        _number("read_errors.per_bit", self.per_bit, 0, 1e-6)
+        number("read_errors.per_bit", self.per_bit, 0, 1e-6)
 
 
 @dataclass(frozen=True)
@@ -140,8 +122,8 @@ class SilentCorruption:
     cluster_bytes: float = 4096.0
 
     def __post_init__(self) -> None:
-        _number("silent_corruption.per_disk_year", self.per_disk_year, 0)
-        _number("silent_corruption.cluster_bytes", self.cluster_bytes, 1)
+        number("silent_corruption.per_disk_year", self.per_disk_year, 0)
+        number("silent_corruption.cluster_bytes", self.cluster_bytes, 1)
 
 
 @dataclass(frozen=True)
@@ -157,9 +139,10 @@ class Scrub:
     clock: Duration | None = None
 
     def __post_init__(self) -> None:
-        _number("scrub.interval_hours", self.interval_hours, 0, low_open=True)
-        _number("scrub.misses", self.misses, 0, 0.999999)
-        _choice("scrub.miss_kind", self.miss_kind, ("per_pass", "persistent"))
+        hours("scrub.interval_hours", self.interval_hours)
+        instance("scrub.clock", self.clock, *DURATIONS)
+        number("scrub.misses", self.misses, 0, 0.999999)
+        choice("scrub.miss_kind", self.miss_kind, ("per_pass", "persistent"))
 
     @property
     def mean_wait_hours(self) -> float:
@@ -197,9 +180,10 @@ class Burst:
                 or self.name in RESERVED_NAMES):
             raise InvalidInput("bursts.name", self.name, "a text that is not empty, has no dot "
                                f"and is none of {', '.join(RESERVED_NAMES)}")
-        _number(f"burst {self.name!r}: events_per_year", self.events_per_year, 0)
-        _number(f"burst {self.name!r}: disk_loss_probability", self.disk_loss_probability, 0, 1)
-        _choice(f"burst {self.name!r}: scope", self.scope, ("fleet", "domain"))
+        number(f"burst {self.name!r}: events_per_year", self.events_per_year, 0)
+        number(f"burst {self.name!r}: disk_loss_probability", self.disk_loss_probability, 0, 1)
+        choice(f"burst {self.name!r}: scope", self.scope, ("fleet", "domain"))
+        flag(f"burst {self.name!r}: operator", self.operator)
 
 
 @dataclass(frozen=True)
@@ -218,9 +202,9 @@ class Migration:
     early_reclaim: float = 0.0
 
     def __post_init__(self) -> None:
-        _number("migration.per_year", self.per_year, 0)
-        _number("migration.skip_verification", self.skip_verification, 0, 1)
-        _number("migration.early_reclaim", self.early_reclaim, 0, 1)
+        number("migration.per_year", self.per_year, 0)
+        number("migration.skip_verification", self.skip_verification, 0, 1)
+        number("migration.early_reclaim", self.early_reclaim, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -232,8 +216,8 @@ class Outages:
     mean_hours: float
 
     def __post_init__(self) -> None:
-        _number("outages.per_disk_year", self.per_disk_year, 0)
-        _number("outages.mean_hours", self.mean_hours, 0, low_open=True)
+        number("outages.per_disk_year", self.per_disk_year, 0)
+        hours("outages.mean_hours", self.mean_hours)
 
     @property
     def unavailable_share(self) -> float:
@@ -252,8 +236,8 @@ class Range:
     high: float
 
     def __post_init__(self) -> None:
-        _number(f"range of {self.path}: low", self.low, 0, low_open=True)
-        _number(f"range of {self.path}: high", self.high, self.low)
+        number(f"range of {self.path}: low", self.low, 0, low_open=True)
+        number(f"range of {self.path}: high", self.high, self.low)
 
 
 @dataclass(frozen=True)
@@ -310,6 +294,14 @@ class StripeFaults:
                    for clock in (self.lifetime, self.repair_clock, self.scrub_clock))
 
 
+NOTHING = type(None)
+# The class of every part of a fleet.
+PARTS = {"repair": (Repair,), "lifetime": (Exponential, Weibull, NOTHING),
+         "latent_errors": (LatentErrors, NOTHING), "read_errors": (ReadErrors, NOTHING),
+         "silent_corruption": (SilentCorruption, NOTHING), "scrub": (Scrub, NOTHING),
+         "migration": (Migration, NOTHING), "outages": (Outages, NOTHING)}
+
+
 @dataclass(frozen=True)
 class Fleet:
     """Disks, what is on them and what happens to them.
@@ -355,16 +347,24 @@ class Fleet:
     ranges: tuple[Range, ...] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.disks, bool) or not isinstance(self.disks, int) or self.disks < 1:
-            raise InvalidParameter(f"disks = {self.disks!r}: allowed is an integer of at least 1")
-        if not isinstance(self.domains, int) or not 1 <= self.domains <= self.disks:
+        for name, kinds in PARTS.items():
+            instance(name, getattr(self, name), *kinds)
+        for name, kind in (("bursts", Burst), ("ranges", Range)):
+            instance(name, getattr(self, name), tuple)
+            for part in getattr(self, name):
+                instance(name, part, kind)
+        flag("checksums", self.checksums)
+        flag("object_on_one_set", self.object_on_one_set)
+        integer("disks", self.disks, 1, 1e8)
+        integer("domains", self.domains, 1)
+        if self.domains > self.disks:
             raise InvalidInput("domains", self.domains,
                                f"an integer from 1 to disks = {self.disks}")
-        _number("capacity_bytes", self.capacity_bytes, 1)
-        _number("used_share", self.used_share, 0, 1, low_open=True)
-        _number("shard_bytes", self.shard_bytes, 1, self.capacity_bytes)
+        number("capacity_bytes", self.capacity_bytes, 1)
+        number("used_share", self.used_share, 0, 1, low_open=True)
+        number("shard_bytes", self.shard_bytes, 1, self.capacity_bytes)
         if self.object_bytes is not None:
-            _number("object_bytes", self.object_bytes, 1)
+            number("object_bytes", self.object_bytes, 1)
         if self.object_on_one_set and self.object_bytes is None:
             raise InvalidParameter("object_on_one_set = True: object_bytes is needed")
         if (self.failures_per_disk_year is None) == (self.lifetime is None):
@@ -372,15 +372,13 @@ class Fleet:
                 "exactly one of failures_per_disk_year and lifetime is needed"
             )
         if self.failures_per_disk_year is not None:
-            _number("failures_per_disk_year", self.failures_per_disk_year, 0)
-        _choice("placement", self.placement, PLACEMENTS)
+            number("failures_per_disk_year", self.failures_per_disk_year, 0, 1e9)
+        choice("placement", self.placement, PLACEMENTS)
         if (self.placement == "copyset") != (self.copysets is not None):
             raise InvalidInput("copysets", self.copysets, "a number with placement 'copyset', none "
                                f"with any other; placement = {self.placement!r}")
-        if self.copysets is not None and (
-            not isinstance(self.copysets, int) or self.copysets < 1
-        ):
-            raise InvalidParameter(f"copysets = {self.copysets!r}: allowed is an integer above 0")
+        if self.copysets is not None:
+            integer("copysets", self.copysets, 1)
         if self.latent_errors is not None and self.read_errors is not None:
             raise InvalidParameter(
                 "latent_errors and read_errors are both given: they count the same faults twice; "
@@ -481,8 +479,9 @@ class Fleet:
                     )
                 queueing += transfer * load / (1.0 - load)
             mean = repair.detection_hours + queueing + transfer
-        if mean <= 0.0:
-            raise InvalidParameter("repair: the mean time is 0 hours; above 0 is needed")
+        if mean < SHORTEST_HOURS:
+            raise InvalidParameter(
+                f"repair: the mean time is {mean:g} hours; at least {SHORTEST_HOURS:g} is needed")
         if self.outages is not None:
             # A source is away with this probability, and then for its mean time longer; only a
             # stripe with fewer sources online than a repair reads has to wait.
@@ -520,7 +519,7 @@ class Fleet:
         """The rates that a unit sees: a "stripe", or a "disk_set" of whole disks on which any
         lost block counts and hidden faults on two disks lie in different places."""
         self.check_fits(scheme)
-        _choice("unit", unit, UNITS)
+        choice("unit", unit, UNITS)
         if unit == "disk_set" and not scheme.is_mds:
             raise InvalidParameter(f"unit = 'disk_set' with {scheme}: allowed is an MDS scheme")
         per_year = HOURS_PER_YEAR / self.repair_hours(scheme)

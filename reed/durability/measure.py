@@ -10,6 +10,7 @@ import os
 import time
 from dataclasses import dataclass, replace
 
+from .checks import number
 from .fleet import Fleet, LatentErrors, Repair, Scrub, SilentCorruption
 from .model import evaluate
 from .result import nines_of
@@ -58,6 +59,8 @@ def fleet_at(fleet: Fleet, repair_bytes_per_second: float, scrub_bytes_per_secon
     """The fleet with its repair slowed by the codec and its scrub as often as the slower of disk
     and codec can read everything once, at SCRUB_SHARE of their time. Repair reads, computes and
     writes one after the other, so a slower codec always costs."""
+    number("repair_bytes_per_second", repair_bytes_per_second, 1)
+    number("scrub_bytes_per_second", scrub_bytes_per_second, 1)
     used = fleet.capacity_bytes * fleet.used_share
     speed = SCRUB_SHARE * min(DISK_BYTES_PER_SECOND, scrub_bytes_per_second / DISKS_PER_CORE)
     return replace(

@@ -19,6 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from .checks import instance
 from .fleet import ALL_THREATS, MIGRATION, ON_READING, Fleet, StripeBurst, StripeFaults
 from .markov import LOST, MarkovChain, Move, explore, occupation
 from .schemes import Scheme
@@ -429,6 +430,8 @@ def evaluate(scheme: Scheme, fleet: Fleet) -> Outcome:
     by what struck last, because faults that are shared strike many stripes at once (`LossFlux`).
     Clocks that are not exponential enter with their mean; `simulate` does better.
     """
+    instance("scheme", scheme, Scheme)
+    instance("fleet", fleet, Fleet)
     solved = _solve(scheme, fleet)
     object_stripes = fleet.stripes_per_object(scheme)
     stripes = fleet.stripes(scheme)

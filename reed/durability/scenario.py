@@ -22,11 +22,11 @@ from typing import Any
 
 from reed.errors import InvalidParameter
 
+from .checks import InvalidInput, shown
 from .clocks import Duration, Exponential, Fixed, Uniform, Weibull
 from .fleet import (
     Burst,
     Fleet,
-    InvalidInput,
     LatentErrors,
     Migration,
     Outages,
@@ -43,7 +43,7 @@ class ScenarioError(InvalidParameter):
     """A scenario file is wrong. Attributes: `path`, `key`, `value`, `allowed`."""
 
     def __init__(self, path: str, key: str, value: Any, allowed: str):
-        super().__init__(f"{path}: {key} = {value!r}: allowed is {allowed}")
+        super().__init__(f"{path}: {key} = {shown(value)}: allowed is {allowed}")
         self.path = path
         self.key = key
         self.value = value
@@ -313,7 +313,7 @@ def loads(text: str, path: str = "<scenario>") -> Scenario:
     """A scenario from TOML text; `path` stands in its errors."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers and tables beyond all measure
         raise ScenarioError(path, "file", str(error), "TOML") from None
     top = {"scenario", "scheme", "claim", "fleet"}
     for key, value in document.items():

@@ -30,8 +30,9 @@ import numpy as np
 
 from reed.errors import InvalidParameter
 
+from .checks import instance, integer, number
 from .engine import Engine, Losses, Paths
-from .fleet import Fleet, StripeFaults, _integer, _number
+from .fleet import Fleet, StripeFaults
 from .model import Blow, LossFlux, evaluate, loss_fluxes
 from .result import HOURS_PER_YEAR, Estimate, Interval
 from .schemes import Scheme
@@ -47,7 +48,7 @@ PLAIN_SHARE = 0.005
 # stationary start is approached to e^−WARM_UPS.
 WARM_UPS = 8.0
 Z95 = 1.959963984540054
-LONGEST_YEARS = 1e6  # every event of every path is played
+SHORTEST_YEARS, LONGEST_YEARS = 1e-6, 1e6  # every event of every path is played
 METHODS = ("auto", "biased", "plain")
 
 
@@ -306,10 +307,11 @@ def simulate(scheme: Scheme, fleet: Fleet, years: float = 1.0,
     method: "auto" simulates plainly where a pilot sees losses, else with biasing and forcing.
     progress: called with (samples done, samples planned).
     """
-    _number("years", years, 0, LONGEST_YEARS, low_open=True)
-    _number("target_relative_error", target_relative_error, 0, low_open=True)
-    _integer("seed", seed, 0)
-    _integer("max_samples", max_samples, 1)
+    number("years", years, SHORTEST_YEARS, LONGEST_YEARS)
+    number("target_relative_error", target_relative_error, 1e-5)
+    instance("scheme", scheme, Scheme)
+    integer("seed", seed, 0)
+    integer("max_samples", max_samples, 1)
     for name, value, allowed in (("start", start, ("pristine", "stationary")),
                                  ("method", method, METHODS),
                                  ("unit", unit, ("stripe", "disk_set", "object", "fleet"))):

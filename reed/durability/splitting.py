@@ -15,11 +15,12 @@ import numpy as np
 
 from reed.errors import InvalidParameter
 
+from .checks import instance, integer, number
 from .engine import Engine, Paths
-from .fleet import Fleet, _integer, _number
+from .fleet import Fleet
 from .result import HOURS_PER_YEAR, Estimate, Interval
 from .schemes import Scheme
-from .simulate import LONGEST_YEARS, _join, of_what
+from .simulate import LONGEST_YEARS, SHORTEST_YEARS, _join, of_what
 
 # Two-sided 95 % quantiles of Student's t by degrees of freedom.
 STUDENT95 = {4: 2.776, 5: 2.571, 7: 2.365, 9: 2.262, 14: 2.145, 19: 2.093, 29: 2.045}
@@ -30,13 +31,15 @@ def split(scheme: Scheme, fleet: Fleet, years: float = 1.0, paths: int = 20_000,
     """The loss probability over [0, `years`] from a pristine start, by `repeats` independent runs
     of `paths` paths per level. unit: "stripe" or "disk_set", as in `simulate`. repeats: one more
     than a key of STUDENT95."""
+    instance("scheme", scheme, Scheme)
+    integer("repeats", repeats, 1)
     if repeats - 1 not in STUDENT95:
         raise InvalidParameter(
             f"repeats = {repeats}: allowed is one of {', '.join(str(d + 1) for d in STUDENT95)}"
         )
-    _number("years", years, 0, LONGEST_YEARS, low_open=True)
-    _integer("paths", paths, 1)
-    _integer("seed", seed, 0)
+    number("years", years, SHORTEST_YEARS, LONGEST_YEARS)
+    integer("paths", paths, 1, 10_000_000)
+    integer("seed", seed, 0)
     engine = Engine(scheme, fleet.stripe_faults(scheme, unit))
     values = []
     for repeat in range(repeats):

@@ -15,6 +15,8 @@ from typing import Any
 
 from reed.errors import InvalidParameter
 
+from .checks import integer
+
 Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
@@ -24,8 +26,7 @@ def task_map(workers: Any) -> Iterator[Mapper]:
     scheduler ("tcp://host:8786"), "dask" for a local cluster of one worker per core, or a
     dask.distributed.Client, which stays open."""
     if isinstance(workers, int) and not isinstance(workers, bool):
-        if workers < 1:
-            raise InvalidParameter(f"workers = {workers}: allowed is 1 or more")
+        integer("workers", workers, 1, 1024)
         if workers == 1:
             yield map
             return

@@ -83,6 +83,19 @@ def test_a_good_file_is_read_with_its_notes():
     ("disks = 60", "disks = 7\nplacement = \"copyset\"\ncopysets = 8", "copysets", "8",
      "at most 7"),
     ("nines = 9", "nines = = 9", "file", "Invalid", "TOML"),
+    ("nines = 9", f"nines = {'9' * 5000}", "file", "digits", "TOML"),
+    ("nines = 9", f"nines = {'[' * 9000}9{']' * 9000}", "file", "recursion", "TOML"),
+    ("nines = 9", f"nines = {'9' * 400}", "claim.nines", "999...", "at most 40"),
+    ("disks = 60", "disks = 0", "fleet.disks", "0", "at least 1"),
+    ("disks = 60", "disks = 1e9", "fleet.disks", "1000000000.0", "an integer"),
+    ("transfer_hours = { value = 24, assumption = true }", "transfer_hours = 0",
+     "repair.transfer_hours", "0", "above 0"),
+    ("transfer_hours = { value = 24, assumption = true }", "transfer_hours = nan",
+     "repair.transfer_hours", "nan", "a number"),
+    ("transfer_hours = { value = 24, assumption = true }", "transfer_hours = inf",
+     "repair.transfer_hours", "inf", "a number"),
+    ("transfer_hours = { value = 24, assumption = true }", "transfer_hours = 1e300",
+     "repair.transfer_hours", "1e+300", "at most 1e+30"),
 ])
 def test_every_mistake_is_named(old, new, key, value, allowed):
     assert old in GOOD
