@@ -17,6 +17,7 @@ from pathlib import Path
 
 from reed.durability.html import COLOURS, plain_axes, svg_text
 from reed.durability.measure import ClaimRow, Rates, claim_table, measure, table_text
+from reed.errors import InvalidParameter
 
 FACTORS = tuple(10.0 ** (step / 4 - 3) for step in range(17))
 
@@ -68,8 +69,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.repair_rate is None:
         rates = measure(seconds=options.seconds)
     else:
-        rates = Rates(options.repair_rate, options.scrub_rate, "given rates")
-    rows = claim_table(rates.repair_bytes_per_second, rates.scrub_bytes_per_second)
+        rates = Rates(options.repair_rate, options.scrub_rate, "at given rates")
+    try:
+        rows = claim_table(rates.repair_bytes_per_second, rates.scrub_bytes_per_second)
+    except InvalidParameter as error:
+        parser.error(str(error))
     print(table_text(rows, rates))
     print(sentence(rows))
     if options.json is not None:

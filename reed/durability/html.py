@@ -9,7 +9,7 @@ from typing import Any
 
 from reed.errors import InvalidParameter
 
-from .claim import UNIT_WORDS, Verdict
+from .claim import PASS, UNIT_WORDS, Verdict
 from .report import Curve, Report, culprits, sentence
 from .result import human_bytes, nines_of
 
@@ -76,7 +76,7 @@ def render(report: Report) -> str:
         _figure(_budget_plot(verdict), "Annual loss that each threat is answerable for: the larger "
                 "of what it does alone and what its absence would save. The line is the claim."),
         _budget_table(verdict),
-        "<h2>What would earn the claim</h2>",
+        f"<h2>What would {'keep' if verdict.verdict == PASS else 'earn'} the claim</h2>",
         _remedies(verdict),
         "<h2>Schemes on the same fleet</h2>",
         _figure(_scheme_plot(report), "Nines a year with the 95 % interval of the inputs."),

@@ -25,11 +25,12 @@ SCRUB_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Rates:
-    """Bytes per second of one core. repair: bytes rebuilt; scrub: bytes read and verified."""
+    """Bytes per second of one core. repair: bytes rebuilt; scrub: bytes read and verified. origin:
+    what measured them, or that they were given."""
 
     repair_bytes_per_second: float
     scrub_bytes_per_second: float
-    measured_with: str
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def measure(data_shards: int = 10, parity_shards: int = 4, shard_bytes: int = 1 
     rebuild = _best_seconds(lambda: code.reconstruct(survivors, wanted=[0]), seconds)
     check = _best_seconds(lambda: code.verify(shards), seconds)
     return Rates(shard_bytes / rebuild, len(shards) * shard_bytes / check,
-                 f"reed {code.kernel} kernel, {data_shards}+{parity_shards}, "
+                 f"measured with reed's {code.kernel} kernel, {data_shards}+{parity_shards}, "
                  f"{shard_bytes >> 10} KiB shards, one thread")
 
 
@@ -122,7 +123,7 @@ def table_text(rows: list[ClaimRow], rates: Rates | None = None) -> str:
     """The claim table for a terminal."""
     lines = []
     if rates is not None:
-        lines.append(f"measured ({rates.measured_with}): rebuilds "
+        lines.append(f"{rates.origin}: rebuilds "
                      f"{rates.repair_bytes_per_second / 1e9:.2f} GB/s, verifies "
                      f"{rates.scrub_bytes_per_second / 1e9:.2f} GB/s per core")
     lines.append(f"{'scheme':<12}{'overhead':>9}{'repair h':>10}{'scrub h':>9}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from reed.errors import InvalidParameter
 
-from .claim import UNIT_WORDS, Verdict, answerable, claim, with_repair_hours, with_scrub_hours
+from .claim import PASS, UNIT_WORDS, Verdict, answerable, claim, with_repair_hours, with_scrub_hours
 from .fleet import Fleet
 from .model import evaluate
 from .result import Estimate, Interval, human_bytes, nines_of
@@ -199,7 +199,8 @@ def text(report: Report) -> str:
     for line in verdict.budget:
         over = f"{line.orders_over_claim:+.1f}" if math.isfinite(line.orders_over_claim) else "-"
         lines.append(f"  {line.threat:<20}{line.only:>11.2g}{line.without:>12.2g}{over:>19}")
-    lines += ["", "What would earn the claim, each change alone:"]
+    lines += ["", "What would keep the claim, each change alone:" if verdict.verdict == PASS
+              else "What would earn the claim, each change alone:"]
     lines += [_wrapped(f"  [{'yes' if remedy.earns else ' no'}] ", remedy.text)
               for remedy in verdict.remedies]
     threats = scenario.fleet.threats()

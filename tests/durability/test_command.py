@@ -130,7 +130,7 @@ def test_measured_rates_give_the_claim_table():
     pytest.importorskip("reed._core", reason="NOT RUN: needs the compiled core")
     rates = measure.measure(seconds=0.02)
     assert 1e6 < rates.repair_bytes_per_second < 1e12
-    assert 1e6 < rates.scrub_bytes_per_second < 1e12 and "10+4" in rates.measured_with
+    assert 1e6 < rates.scrub_bytes_per_second < 1e12 and "10+4" in rates.origin
     found = json.loads(run("--measure", "--json").output)
     given = found["rates"]
     rows = measure.claim_table(given["repair_bytes_per_second"], given["scrub_bytes_per_second"])
