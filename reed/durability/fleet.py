@@ -362,7 +362,10 @@ class Fleet:
                                f"an integer from 1 to disks = {self.disks}")
         number("capacity_bytes", self.capacity_bytes, 1)
         number("used_share", self.used_share, 0, 1, low_open=True)
-        number("shard_bytes", self.shard_bytes, 1, self.capacity_bytes)
+        number("shard_bytes", self.shard_bytes, 1)
+        if self.shard_bytes > self.capacity_bytes:
+            raise InvalidInput("shard_bytes", self.shard_bytes,
+                               f"at most capacity_bytes = {self.capacity_bytes:g}")
         if self.object_bytes is not None:
             number("object_bytes", self.object_bytes, 1)
         if self.object_on_one_set and self.object_bytes is None:

@@ -33,6 +33,7 @@ from reed.durability import (
     simulate,
     split,
 )
+from reed.durability.engine import Engine
 from reed.durability.measure import claim_table
 from reed.errors import InvalidParameter
 
@@ -169,3 +170,20 @@ def test_disks_lost_together_come_back_together():
                               target_relative_error=0.02) for method in ("plain", "biased"))
     assert abs(plain.probability - biased.probability) < 4 * math.hypot(
         plain.relative_error * plain.probability, biased.relative_error * biased.probability)
+
+
+@pytest.mark.parametrize("biased", [True, False])
+def test_a_moment_that_rounding_put_before_now_is_now(biased):
+    repaired = fleet(repair=Repair(clock=Fixed(24)))
+    engine = Engine(COPIES, repaired.stripe_faults(COPIES))
+    count = 1000
+    paths = engine.pristine(count, np.full(count, 8766.0))
+    paths.now[:] = 100.0
+    paths.condition[:2] = 1  # missing
+    paths.due[:2] = 100.0 - 1e-11
+    random = np.random.default_rng(1)
+    for _ in range(2):
+        paths, losses = engine.step(paths, random, biased=biased)
+        assert not np.isnan(paths.log_weight).any() and not np.isnan(losses.log_weight).any()
+        assert (losses.log_weight <= 0.0).all()
+        assert (paths.now >= 100.0).all()
