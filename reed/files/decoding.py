@@ -1,7 +1,7 @@
 """Shard files back into the object, exactly or not at all."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from typing import BinaryIO
 
@@ -10,7 +10,7 @@ from . import medium
 from .digests import ObjectDigest, crc32c_of
 from .layout import RecordBatch, cut
 from .ranges import Ranges
-from .reading import GOOD, UNKNOWN, Rows, Stripe, open_stripe
+from .reading import GOOD, UNKNOWN, Rows, Settled, Stripe, open_stripe
 from .reports import DecodeReport
 from .work import Watch, Workers, path_list
 from .writing import read_back_object
@@ -55,8 +55,8 @@ def decode(
             path_list(shards, "shards"), stripe_id, workers, Watch(None, cancel).check) as stripe:
         watch = Watch(progress, cancel, stripe.layout.object_size)
         if hasattr(target, "write"):
-            output = _StreamOutput(target)
-            rebuilt_rows, digest_state = _decode_to(stripe, output, watch, _merge_sparingly)
+            output = StreamOutput(target)
+            rebuilt_rows, digest_state = _decode_to(stripe, output, watch, merge_sparingly)
             target_path = None
         else:
             target_path = os.fsdecode(target)
@@ -67,7 +67,7 @@ def decode(
             skipped=tuple(stripe.skipped))
 
 
-class _StreamOutput:
+class StreamOutput:
     """Writes an object to a caller's stream."""
 
     def __init__(self, stream):
@@ -83,7 +83,7 @@ class _StreamOutput:
                 piece = piece[count:]
 
 
-class _FileOutput:
+class FileOutput:
     """Writes an object to a temporary from its beginning on, and knows what was written."""
 
     def __init__(self, temporary: medium.Temporary):
@@ -93,20 +93,20 @@ class _FileOutput:
 
     def write(self, pieces: list[memoryview]) -> None:
         """Writes all pieces behind what is there."""
-        self.size = medium.write_all_at(self._temporary.descriptor, pieces, self.size)
+        self.size = self._temporary.write_at(pieces, self.size)
         self.crc32c = crc32c_of(pieces, self.crc32c)
 
 
 def _decode_to_path(stripe: Stripe, path: str, overwrite: bool, watch: Watch) -> tuple[int, str]:
     require_free(path, overwrite)
-    for merge in (_merge_sparingly, _merge_comparing):
+    for merge in (merge_sparingly, merge_comparing):
         with medium.Publication() as publication:
             temporary = publication.create(path)
-            output = _FileOutput(temporary)
+            output = FileOutput(temporary)
             try:
                 rebuilt_rows, digest_state = _decode_to(stripe, output, watch, merge)
             except DigestMismatch:
-                if merge is _merge_comparing:
+                if merge is merge_comparing:
                     raise
                 continue
             temporary.sync()
@@ -118,28 +118,60 @@ def _decode_to_path(stripe: Stripe, path: str, overwrite: bool, watch: Watch) ->
 
 def _decode_to(stripe: Stripe, output, watch: Watch, merge) -> tuple[int, str]:
     """Writes the whole object; returns the count of rebuilt rows and the digest's state."""
-    row_count = max(1, RecordBatch.rows_for(stripe.geometry, _BUFFER_COUNT))
-    batches = [RecordBatch(stripe.geometry, row_count) for _ in range(_BUFFER_COUNT)]
-    digested = [None] * _BUFFER_COUNT
-    rebuilt_rows = 0
+    reader = ObjectReader(stripe, merge)
     done = 0
-    with ObjectDigest(stripe.digest_type if stripe.digest else None) as object_digest:
-        for turn, (first_row, count) in enumerate(stripe.row_batches(row_count)):
-            position = turn % _BUFFER_COUNT
-            if digested[position] is not None:
-                digested[position].result()
-            rows = stripe.new_rows(batches[position], first_row, count)
-            rebuilt_rows += merge(stripe, rows)
-            size = stripe.layout.data_size_of(first_row, count)
-            pieces = cut(rows.views.data_pieces, size)
-            digested[position] = object_digest.add(pieces)
-            output.write(pieces)
-            done += size
-            watch.step(done)
-        for future in digested:
-            if future is not None:
-                future.result()
-        return rebuilt_rows, require_digest(stripe, object_digest)
+    for _, _, pieces in reader.batches():
+        output.write(pieces)
+        done += sum(map(len, pieces))
+        watch.step(done)
+    return reader.rebuilt_rows, reader.digest_state
+
+
+class ObjectReader:
+    """Reads the data of a stripe batch by batch, all of it or some consecutive rows.
+
+    ``rebuilt_rows`` counts rows of which some data block was computed from others;
+    ``digest_state`` is "match" when the whole was read and is what was recorded, else
+    "unavailable".
+    """
+
+    def __init__(self, stripe: Stripe, merge, first_row: int = 0, end_row: int | None = None):
+        self._stripe = stripe
+        self._merge = merge
+        self._first_row = first_row
+        self._end_row = stripe.layout.row_count if end_row is None else end_row
+        self._is_whole = first_row == 0 and self._end_row == stripe.layout.row_count
+        self.rebuilt_rows = 0
+        self.digest_state = "unavailable"
+
+    def batches(self) -> Iterator[tuple[Rows, list[Settled], list[memoryview]]]:
+        """Yields rows whose data blocks are complete, what each is worth, and the object's bytes
+        in them, which stay as they are until the next step. Raises BeyondRepair; and, when the
+        whole was read, DigestMismatch behind the last."""
+        stripe = self._stripe
+        row_count = min(RecordBatch.rows_for(stripe.geometry, _BUFFER_COUNT),
+                        max(1, self._end_row - self._first_row))
+        batches = [RecordBatch(stripe.geometry, row_count) for _ in range(_BUFFER_COUNT)]
+        digested = [None] * _BUFFER_COUNT
+        is_digested = self._is_whole and stripe.digest
+        with ObjectDigest(stripe.digest_type if is_digested else None) as object_digest:
+            for turn, (first_row, count) in enumerate(
+                    stripe.layout.batches(row_count, self._end_row, self._first_row)):
+                position = turn % _BUFFER_COUNT
+                if digested[position] is not None:
+                    digested[position].result()
+                rows = stripe.new_rows(batches[position], first_row, count)
+                settled = self._merge(stripe, rows)
+                self.rebuilt_rows += sum(bool(missing_data(stripe, answer.sources))
+                                         for answer in settled)
+                pieces = cut(rows.views.data_pieces, stripe.layout.data_size_of(first_row, count))
+                digested[position] = object_digest.add(pieces)
+                yield rows, settled, pieces
+            for future in digested:
+                if future is not None:
+                    future.result()
+            if self._is_whole:
+                self.digest_state = require_digest(stripe, object_digest)
 
 
 def require_digest(stripe: Stripe, object_digest: ObjectDigest) -> str:
@@ -155,9 +187,9 @@ def require_digest(stripe: Stripe, object_digest: ObjectDigest) -> str:
     return "match"
 
 
-def _merge_sparingly(stripe: Stripe, rows: Rows) -> int:
-    """Fills the data blocks of `rows`, reading parity only where a row lacks data; returns how
-    many rows were rebuilt."""
+def merge_sparingly(stripe: Stripe, rows: Rows) -> list[Settled]:
+    """Fills the data blocks of `rows`, reading parity only where a row lacks data; returns which
+    blocks of each row were read and good."""
     data_shards = stripe.geometry.data_shards
     stripe.read(rows, range(data_shards))
     good = rows.states == GOOD
@@ -167,24 +199,24 @@ def _merge_sparingly(stripe: Stripe, rows: Rows) -> int:
             break
         stripe.read(rows, [shard_index])
     _require_enough(stripe, rows, rebuilt)
-    for row in rebuilt:
-        sources = rows.good_shards(row)
-        rows.rebuild(stripe.code, row, sources, missing_data(stripe, sources))
-    return len(rebuilt)
+    settled = [Settled("degraded", rows.good_shards(row), [], False) for row in range(rows.count)]
+    _rebuild_data(stripe, rows, settled)
+    return settled
 
 
-def _merge_comparing(stripe: Stripe, rows: Rows) -> int:
-    """As ``_merge_sparingly``, but every shard is read and those that the others contradict are
+def merge_comparing(stripe: Stripe, rows: Rows) -> list[Settled]:
+    """As ``merge_sparingly``, but every shard is read and those that the others contradict are
     left out."""
     stripe.read(rows, range(stripe.geometry.shard_count))
     settled = [stripe.settle(rows, row) for row in range(rows.count)]
     _require_enough(stripe, rows, range(rows.count))
-    rebuilt_rows = 0
+    _rebuild_data(stripe, rows, settled)
+    return settled
+
+
+def _rebuild_data(stripe: Stripe, rows: Rows, settled: list[Settled]) -> None:
     for row, answer in enumerate(settled):
-        missing = missing_data(stripe, answer.sources)
-        rows.rebuild(stripe.code, row, answer.sources, missing)
-        rebuilt_rows += bool(missing)
-    return rebuilt_rows
+        rows.rebuild(stripe.code, row, answer.sources, missing_data(stripe, answer.sources))
 
 
 def missing_data(stripe: Stripe, sources: list[int]) -> list[int]:

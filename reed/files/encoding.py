@@ -85,14 +85,14 @@ def encode(
     }
     _core.shard_header_write(fields)  # refuses what a header cannot say, before any work
     folders = folder_list(targets, "targets")
-    with _Source(source) as opened:
+    with Source(source) as opened:
         paths = _shard_paths(folders, _base_name(name, opened), geometry.shard_count, overwrite)
         watch = Watch(progress, cancel, opened.size)
         with medium.Publication() as publication, Workers(threads) as workers, \
                 ObjectDigest(fields["digest_type"]) as object_digest:
-            writers = [ShardWriter(publication, path, {**fields, "shard_index": shard_index})
+            writers = [ShardWriter(publication.create(path), {**fields, "shard_index": shard_index})
                        for shard_index, path in enumerate(paths)]
-            encoder = _Encoder(code, geometry, writers, workers, object_digest)
+            encoder = Encoder(code, geometry, writers, workers, object_digest)
             object_size = encoder.run(opened, watch)
             layout = Layout(geometry, object_size)
             object_hash = object_digest.finish()
@@ -116,7 +116,7 @@ def encode_rows(code, views: BatchViews, row_count: int, crcs: numpy.ndarray) ->
         crcs[:, row] = checksums[:, 0]
 
 
-class _Encoder:
+class Encoder:
     """Takes an object row by row from its source to the writers of its shards."""
 
     def __init__(self, code, geometry: Geometry, writers: list[ShardWriter], workers: Workers,
@@ -131,7 +131,7 @@ class _Encoder:
         self._shard_indices = numpy.arange(geometry.shard_count, dtype=numpy.uint32)
         self._full_record_size = geometry.block_size + BLOCK_HEADER_SIZE
 
-    def run(self, source: "_Source", watch: Watch) -> int:
+    def run(self, source: "Source", watch: Watch) -> int:
         """Encodes to the end of the source; returns the object's size in bytes."""
         geometry = self._geometry
         rows = RecordBatch.rows_for(geometry, _BUFFER_COUNT)
@@ -214,7 +214,7 @@ def _geometry_of(code, block_size: int, stripe_id: bytes | str | None) -> Geomet
     return Geometry(chosen, code.generator, code.data_shards, code.parity_shards, block_size)
 
 
-def _base_name(name: str | None, source: "_Source") -> str:
+def _base_name(name: str | None, source: "Source") -> str:
     if name is None:
         name = source.name
     if name is None:
@@ -233,7 +233,7 @@ def _shard_paths(folders: list[str], name: str, shard_count: int, overwrite: boo
     return paths
 
 
-class _Source:
+class Source:
     """Reads an object to its end, from a path or a readable object, into given pieces."""
 
     def __init__(self, source):

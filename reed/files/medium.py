@@ -47,6 +47,32 @@ def open_to_read(path: str) -> int:
     return descriptor
 
 
+class OpenFile:
+    """A regular file or block device, open for reading."""
+
+    def __init__(self, path: str):
+        self.descriptor = open_to_read(path)
+
+    def size(self) -> int:
+        """Bytes in the file."""
+        return size_of(self.descriptor)
+
+    def read_at(self, buffer: memoryview, offset: int) -> int:
+        """As the function of this name."""
+        return read_at(self.descriptor, buffer, offset)
+
+    def drop_cached(self) -> None:
+        """Drops the file's pages, so that what is read next comes from the medium (as far as the
+        filesystem honours the advice)."""
+        _drop_cached(self.descriptor)
+
+    def close(self) -> None:
+        """Closes it."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
 def size_of(descriptor: int) -> int:
     """Bytes in an open file; right for block devices too."""
     return os.lseek(descriptor, 0, os.SEEK_END)
@@ -117,6 +143,11 @@ def write_all_at(descriptor: int, buffers: list[memoryview], offset: int) -> int
     return position
 
 
+def _drop_cached(descriptor: int) -> None:
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def sync_folder(path: str) -> None:
     """Makes names in a folder durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
@@ -124,6 +155,24 @@ def sync_folder(path: str) -> None:
         fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folders(root: str, path: str) -> None:
+    """Makes the folders between `root`, which exists, and `path`, durably."""
+    if path == root or os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    make_folders(root, parent)
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return  # another process was faster; it syncs the name
+    sync_folder(parent)
+
+
+def unlink(path: str) -> None:
+    """Removes a name."""
+    os.unlink(path)
 
 
 class Temporary:
@@ -158,8 +207,30 @@ class Temporary:
         """To the medium, and out of the page cache, so that reading it back reads the medium (as
         far as the filesystem honours the advice; a memory filesystem has nothing else)."""
         fsync(self.descriptor)
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        _drop_cached(self.descriptor)
+
+    def write_at(self, buffers: list[memoryview], offset: int) -> int:
+        """Writes all buffers one after the other; returns the offset behind them."""
+        return write_all_at(self.descriptor, buffers, offset)
+
+    def read_at(self, buffer: memoryview, offset: int) -> int:
+        """As the function of this name."""
+        return read_at(self.descriptor, buffer, offset)
+
+    def size(self) -> int:
+        """Bytes in the file."""
+        return size_of(self.descriptor)
+
+    def publish(self, replace: bool) -> None:
+        """Gives this file its final name alone, and makes the name durable.
+
+        Raises TargetExists when the name is taken and `replace` is false.
+        """
+        if replace:
+            os.replace(self.path, self.final_path)
+        else:
+            move_to_free_name(self.path, self.final_path)
+        sync_folder(self.folder)
 
     def is_at(self, path: str) -> bool:
         """Whether `path` is a name of this very file."""

@@ -22,7 +22,6 @@ from ..errors import (
     TooComplex,
     UnsupportedFormat,
 )
-from . import medium
 from .layout import (
     BLOCK_HEADER_SIZE,
     HEADER_SIZE,
@@ -150,6 +149,9 @@ class Stripe:
             self._place(file, check)
         self._agree_on_footers()  # again: some may have been found at their computed places
         self._suspect_unreadable_files()
+        self._list_candidates()
+
+    def _list_candidates(self) -> None:
         self._candidates = [[] for _ in range(self.geometry.shard_count)]
         for file in self.files:
             for run in file.runs:
@@ -158,6 +160,16 @@ class Stripe:
             numpy.array([(run.first_row, _ROW_MAX if run.end_row is None else run.end_row)
                          for _, run in candidates], numpy.int64).reshape(-1, 2)
             for candidates in self._candidates]
+
+    def open_known(self, object_size: int, digest_type: int, digest: bytes) -> None:
+        """As ``open``, for files that are open and known to be shards of this stripe, each with
+        its blocks in their places, and an object of which someone vouches for size and digest.
+        Says nothing about headers and footers; every block is still verified when it is read."""
+        self.layout = Layout(self.geometry, object_size)
+        self.digest_type, self.digest = digest_type, digest
+        for file in self.files:
+            file.runs = [Run(self.geometry, file.shard_index, 0, None, HEADER_SIZE)]
+        self._list_candidates()
 
     def _agree_on_ends(self) -> None:
         first = None
@@ -401,7 +413,7 @@ class Stripe:
         """Reads adjacent records. Where the medium refuses the whole, each is tried alone, so
         that only those which are really unreadable are unknown."""
         try:
-            size = medium.read_at(file.descriptor, memoryview(memory), offset)
+            size = file.handle.read_at(memoryview(memory), offset)
         except OSError:
             file.is_unreadable = True
             if count == 1:

@@ -12,6 +12,7 @@ import numpy
 
 from ..errors import BeyondRepair, ConflictingShards, DigestMismatch
 from . import medium
+from .decoding import ObjectReader
 from .digests import digest_number
 from .layout import parse_shard_name, shard_name
 from .reading import GOOD, Rows, Settled, Stripe, open_stripe
@@ -191,7 +192,7 @@ def _holds_more(file: ShardFile, end: int, check) -> bool:
     for offset in range(end, file.size, _SURPLUS_CHUNK):
         check()
         try:
-            count = medium.read_at(file.descriptor, buffer, offset)
+            count = file.handle.read_at(buffer, offset)
         except OSError:
             return True
         chunk = overlap + buffer[:count].tobytes()
@@ -256,13 +257,14 @@ def _carry_out(stripe: Stripe, tasks: list[_Task], digest: bytes,
         publications = [stack.enter_context(medium.Publication()) for _ in tasks]
         writers = []
         for task, publication in zip(tasks, publications, strict=True):
-            writer = ShardWriter(publication, task.path, _fields(stripe, task.shard_index))
+            writer = ShardWriter(publication.create(task.path),
+                                 shard_fields(stripe, task.shard_index))
             if task.replaced is not None:
                 writer.take_owner_and_mode(task.replaced.identity)
             writers.append(writer)
         stripe.forget_states()
         second = Survey(stripe)
-        second.run(watch, lambda rows, settled: _write_rows(stripe, rows, settled, writers),
+        second.run(watch, lambda rows, settled: write_rows(stripe, rows, settled, writers),
                    digest_type=_digest_type_of(stripe))
         _require_recoverable(stripe, second, second.report())
         if second.computed_digest != digest:
@@ -280,8 +282,8 @@ def _carry_out(stripe: Stripe, tasks: list[_Task], digest: bytes,
                 for task, publication in zip(tasks, publications, strict=True)]
 
 
-def _fields(stripe: Stripe, shard_index: int) -> dict:
-    """What the header of a new shard file says."""
+def shard_fields(stripe: Stripe, shard_index: int) -> dict:
+    """What the header of a new file for this shard says."""
     geometry = stripe.geometry
     flags = [file.ends["compatible_flags"] for file in stripe.files if file.ends is not None]
     return {
@@ -293,7 +295,7 @@ def _fields(stripe: Stripe, shard_index: int) -> dict:
     }
 
 
-def _write_rows(stripe: Stripe, rows: Rows, settled: list[Settled],
+def write_rows(stripe: Stripe, rows: Rows, settled: list[Settled],
                 writers: list[ShardWriter]) -> None:
     """Completes the blocks of some rows and writes them to every new file."""
     wanted = sorted({writer.shard_index for writer in writers})
@@ -319,6 +321,23 @@ def _write_rows(stripe: Stripe, rows: Rows, settled: list[Settled],
                              rows.first_row)
 
     stripe.workers.map(write, writers)
+
+
+def restore(stripe: Stripe, writers: list[ShardWriter], watch: Watch, merge) -> bytes:
+    """Writes whole shard files from the good blocks of the others in one pass, without syncing or
+    publishing them; returns the digest for their footers.
+
+    :param merge: ``merge_sparingly`` reads no more than it must: data_shards shards.
+    :raises BeyondRepair: some row has too few good blocks. :raises DigestMismatch: the blocks are
+        right and the whole is not.
+    """
+    reader = ObjectReader(stripe, merge)
+    done = 0
+    for rows, settled, pieces in reader.batches():
+        write_rows(stripe, rows, settled, writers)
+        done += sum(map(len, pieces))
+        watch.step(done)
+    return stripe.digest
 
 
 def _raise_lost(stripe: Stripe, row: int, answer: Settled) -> None:

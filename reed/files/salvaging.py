@@ -55,7 +55,7 @@ def salvage(
         report = salvaged.report(partial_path, map_path)
         text = memoryview(json.dumps(_table(report), indent=1).encode() + b"\n")
         table = publication.create(map_path)
-        medium.write_all_at(table.descriptor, [text], 0)
+        table.write_at([text], 0)
         partial.sync()
         table.sync()
         salvaged.read_back(watch)
@@ -140,7 +140,7 @@ class _Salvage:
             if shard_index < stripe.geometry.data_shards and size > 0:
                 piece = memoryview(rows.views.payloads[shard_index, row])[:size]
                 offset = number * stripe.geometry.row_size + begin
-                medium.write_all_at(self._temporary.descriptor, [piece], offset)
+                self._temporary.write_at([piece], offset)
                 written.add(offset, piece)
         return is_whole
 
@@ -152,20 +152,18 @@ class _Salvage:
         zeros = memoryview(bytes(_READ_BACK_BYTES))
         for begin, end, _ in self._disputed.ranges:
             for offset in range(begin, end, len(zeros)):
-                medium.write_all_at(self._temporary.descriptor,
-                                    [zeros[:end - offset]], offset)
+                self._temporary.write_at([zeros[:end - offset]], offset)
 
     def read_back(self, watch: Watch) -> None:
         """Compares the verified ranges on the medium with what was written."""
         buffer = memoryview(bytearray(_READ_BACK_BYTES))
-        descriptor = self._temporary.descriptor
-        is_right = medium.size_of(descriptor) == self._size
+        is_right = self._temporary.size() == self._size
         for begin, end, expected in self._verified.ranges:
             found = 0
             for offset in range(begin, end, len(buffer)):
                 watch.check()
                 piece = buffer[:end - offset]
-                is_right &= medium.read_at(descriptor, piece, offset) == len(piece)
+                is_right &= self._temporary.read_at(piece, offset) == len(piece)
                 found = _core.crc32c(piece, found)
             if not is_right or found != expected:
                 path = self._temporary.final_path

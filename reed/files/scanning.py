@@ -63,7 +63,7 @@ class ShardFile:
     last_rows: dict[Geometry, tuple[int, int]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     is_mixture: bool = False  # holds blocks of more than one shard, or not in their places
-    descriptor: int = -1
+    handle: medium.OpenFile | None = None
     unsupported: UnsupportedFormat | None = None
 
     @property
@@ -87,14 +87,14 @@ class ShardFile:
 
     def open(self) -> None:
         """Opens the file for reading."""
-        if self.descriptor < 0:
-            self.descriptor = medium.open_to_read(self.path)
+        if self.handle is None:
+            self.handle = medium.OpenFile(self.path)
 
     def close(self) -> None:
         """Closes it."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
+        if self.handle is not None:
+            self.handle.close()
+            self.handle = None
 
 
 def list_files(paths: list[str]) -> tuple[list[tuple[str, bool]], list[SkippedFile], list[str]]:
@@ -145,7 +145,7 @@ def scan(paths: list[str], check) -> tuple[list[ShardFile], list[SkippedFile], l
 def probe(path: str, is_named: bool, check) -> ShardFile | SkippedFile:
     """What one file is. The file is closed again."""
     try:
-        descriptor = medium.open_to_read(path)
+        handle = medium.OpenFile(path)
     except FileNotFoundError:
         return SkippedFile(path, "absent", "does not exist")
     except IsADirectoryError:
@@ -153,11 +153,11 @@ def probe(path: str, is_named: bool, check) -> ShardFile | SkippedFile:
     except OSError as error:
         return _unreadable(path, error)
     try:
-        size = medium.size_of(descriptor)
+        size = handle.size()
     except OSError as error:
-        os.close(descriptor)
+        handle.close()
         return _unreadable(path, error)
-    file = ShardFile(path, os.fstat(descriptor), size, descriptor=descriptor)
+    file = ShardFile(path, os.fstat(handle.descriptor), size, handle=handle)
     try:
         _read_ends(file)
         if file.ends is not None:
@@ -205,7 +205,7 @@ def read_end(file: ShardFile, parse, offset: int, size: int) -> tuple[dict | Non
     """The structure that `parse` finds at this offset, or None and the reason."""
     buffer = bytearray(size)
     try:
-        count = medium.read_at(file.descriptor, memoryview(buffer), offset)
+        count = file.handle.read_at(memoryview(buffer), offset)
     except OSError as error:
         file.is_unreadable = True
         return None, f"unreadable ({error.strerror})"
@@ -282,14 +282,14 @@ def _read_what_can_be(file: ShardFile, buffer: bytearray, offset: int) -> int:
     """Fills the buffer, zeros where the medium does not answer."""
     view = memoryview(buffer)
     try:
-        return medium.read_at(file.descriptor, view, offset)
+        return file.handle.read_at(view, offset)
     except OSError:
         file.is_unreadable = True
     size = min(len(buffer), file.size - offset)
     for begin in range(0, size, _SMALLEST_READ):
         piece = view[begin:min(begin + _SMALLEST_READ, size)]
         try:
-            medium.read_at(file.descriptor, piece, offset + begin)
+            file.handle.read_at(piece, offset + begin)
         except OSError:
             piece[:] = bytes(len(piece))
     return size
@@ -302,7 +302,7 @@ def _record_at(file: ShardFile, offset: int) -> tuple[dict | None, int]:
     while True:
         buffer = bytearray(size)
         try:
-            count = medium.read_at(file.descriptor, memoryview(buffer), offset)
+            count = file.handle.read_at(memoryview(buffer), offset)
         except OSError:
             file.is_unreadable = True
             return None, read + size
@@ -326,7 +326,7 @@ def stands_in_place(file: ShardFile, layout: Layout, blocks: _core.BlockGeometry
         return True
     record = bytearray(layout.record_size(row))
     try:
-        count = medium.read_at(file.descriptor, memoryview(record), layout.offset_of(row))
+        count = file.handle.read_at(memoryview(record), layout.offset_of(row))
     except OSError:
         file.is_unreadable = True
         return True

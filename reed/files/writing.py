@@ -19,13 +19,13 @@ _READ_BACK_BYTES = 1 << 20
 class ShardWriter:
     """One shard file on its way: header, records, footer, sync, proof by reading back."""
 
-    def __init__(self, publication: medium.Publication, path: str, fields: dict):
+    def __init__(self, temporary: medium.Temporary, fields: dict):
         self.shard_index = fields["shard_index"]
         self._fields = fields
         self._header = _core.shard_header_write(fields)
         self._footer = b""
-        self._temporary = publication.create(path)
-        medium.write_all_at(self._temporary.descriptor, [memoryview(self._header)], 0)
+        self._temporary = temporary
+        temporary.write_at([memoryview(self._header)], 0)
 
     def take_owner_and_mode(self, status: os.stat_result) -> None:
         """Gives the file the owner and the permissions of the one that it will replace."""
@@ -36,33 +36,31 @@ class ShardWriter:
 
     def write_records(self, records: memoryview, layout: Layout, first_row: int) -> None:
         """Writes adjacent records at the place of `first_row`."""
-        medium.write_all_at(self._temporary.descriptor, [records],
-                            layout.offset_of(first_row))
+        self._temporary.write_at([records], layout.offset_of(first_row))
 
     def finish(self, layout: Layout, digest: bytes) -> None:
         """Writes the footer and brings the file to the medium."""
         self._footer = _core.shard_footer_write(
             {**self._fields, "object_size": layout.object_size, "row_count": layout.row_count,
              "digest": digest})
-        medium.write_all_at(self._temporary.descriptor, [memoryview(self._footer)],
-                            layout.footer_offset)
+        self._temporary.write_at([memoryview(self._footer)], layout.footer_offset)
         self._temporary.sync()
 
     def read_back(self, layout: Layout, blocks: _core.BlockGeometry, check) -> None:
         """Reads the file from the medium and verifies every byte of it; `check()` may raise to
         end it early. Raises ReadBackMismatch."""
-        descriptor = self._temporary.descriptor
-        self._require(descriptor, self._header, 0)
-        self._require(descriptor, self._footer, layout.footer_offset)
-        if medium.size_of(descriptor) != layout.file_size:
-            raise self._mismatch(min(medium.size_of(descriptor), layout.file_size))
+        self._require(self._header, 0)
+        self._require(self._footer, layout.footer_offset)
+        size = self._temporary.size()
+        if size != layout.file_size:
+            raise self._mismatch(min(size, layout.file_size))
         rows_at_once = max(1, _READ_BACK_BYTES // layout.full_record_size)
         buffer = numpy.empty(rows_at_once * layout.full_record_size, numpy.uint8)
         for first_row, count in layout.batches(rows_at_once, layout.row_count):
             check()
             offset = layout.offset_of(first_row)
             size = layout.size_of_records(first_row, count)
-            size = medium.read_at(descriptor, memoryview(buffer)[:size], offset)
+            size = self._temporary.read_at(memoryview(buffer)[:size], offset)
             last_size = layout.last_data_size_of(first_row, count)
             states = blocks.check_records(buffer, size, self.shard_index, first_row, count,
                                           last_size)
@@ -70,9 +68,9 @@ class ShardWriter:
                 bad_row = next(i for i, state in enumerate(states) if state != _core.RECORD_GOOD)
                 raise self._mismatch(offset + bad_row * layout.full_record_size)
 
-    def _require(self, descriptor: int, expected: bytes, offset: int) -> None:
+    def _require(self, expected: bytes, offset: int) -> None:
         found = bytearray(len(expected))
-        size = medium.read_at(descriptor, memoryview(found), offset)
+        size = self._temporary.read_at(memoryview(found), offset)
         if found[:size] != expected:
             raise self._mismatch(offset)
 
@@ -91,7 +89,7 @@ def read_back_object(temporary: medium.Temporary, size: int, crc32c: int, check)
     offset = 0
     while True:
         check()
-        count = medium.read_at(temporary.descriptor, buffer, offset)
+        count = temporary.read_at(buffer, offset)
         found = crc32c_of([buffer[:count]], found)
         offset += count
         if count < len(buffer):
