@@ -1,0 +1,94 @@
+"""Who is right when targets say different things: two pure functions.
+
+``choose`` finds the configuration in force, ``settle`` what is true of one key. Everything else in
+the store asks them; nothing else counts votes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .entries import Config, Entry
+
+
+def choose(held: Mapping[str, Config]) -> Config | None:
+    """The configuration in force, or None when that cannot be said.
+
+    A configuration is written to all its active targets before anything is committed under it. So
+    one that is on a majority is in force; and one that an active target of it, which answers, does
+    not have was never finished: the one before still is.
+
+    :param held: what each target that answers holds, by target id.
+    """
+    candidates = sorted({config.identity: config for config in held.values()}.values(),
+                        key=lambda config: config.identity, reverse=True)
+    for config in candidates:
+        has_it = {target_id for target_id, own in held.items() if own.epoch > config.epoch
+                  or own.identity == config.identity}
+        counted = {slot.target_id for slot in config.slots if slot.is_counted}
+        active = {slot.target_id for slot in config.slots if slot.state == "active"}
+        if len(has_it & counted) >= config.majority or not (active & held.keys()) - has_it:
+            return config
+    return None
+
+
+def may_vote(config: Config, target_id: str, own: Config | None) -> bool:
+    """Whether the answers of a target count under a configuration."""
+    if own is None or (own.epoch <= config.epoch and own.identity != config.identity):
+        return False
+    return any(slot.target_id == target_id and slot.state == "active" for slot in config.slots)
+
+
+@dataclass(frozen=True)
+class KeyState:
+    """What is true of a key."""
+
+    committed: tuple[Entry, ...]  # the newest first
+    undecided: tuple[Entry, ...]  # may be committed, as far as can be seen; the newest first
+    dead: tuple[Entry, ...]  # never were, or were removed
+    answered: int  # slots that know
+    needed: int  # a majority
+    newest_sequence: int  # of any entry that was seen
+
+    @property
+    def newest(self) -> Entry | None:
+        """The entry that decides what the key is; None when there is none."""
+        return self.committed[0] if self.committed else None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether ``newest`` is the truth."""
+        if self.answered < self.needed:
+            return False
+        return not self.undecided or (
+            self.newest is not None and self.newest.version > self.undecided[0].version)
+
+    @property
+    def current(self) -> Entry | None:
+        """The object as it stands; None when it was deleted or never was."""
+        return self.newest if self.newest is not None and self.newest.is_object else None
+
+
+def settle(answers: Iterable[tuple[Entry, ...] | None], counted: int) -> KeyState:
+    """What is true of a key, from what the counted slots that may vote say of it.
+
+    :param answers: the entries of each; None for one that does not know (damaged, unreadable).
+    :param counted: how many slots there are in all; those without an answer do not know either.
+    """
+    votes: dict[Entry, int] = {}
+    known = 0
+    for entries in answers:
+        if entries is None:
+            continue
+        known += 1
+        for entry in entries:
+            votes[entry] = votes.get(entry, 0) + 1
+    needed = counted // 2 + 1
+    unknown = counted - known
+    ordered = sorted(votes, key=lambda entry: entry.version, reverse=True)
+    return KeyState(
+        committed=tuple(entry for entry in ordered if votes[entry] >= needed),
+        undecided=tuple(entry for entry in ordered
+                        if votes[entry] < needed <= votes[entry] + unknown),
+        dead=tuple(entry for entry in ordered if votes[entry] + unknown < needed),
+        answered=known, needed=needed,
+        newest_sequence=max((entry.version.sequence for entry in ordered), default=0))

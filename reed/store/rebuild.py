@@ -1,0 +1,146 @@
+"""Giving a slot another target, and giving a target that was away what it missed."""
+
+import time as time_module
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..errors import FormatError, ReedError, WrongTarget
+from ..files.work import Watch, Workers
+from . import layout
+from .entries import Slot
+from .reports import RebuildReport
+from .roster import Member, Roster, entries_for, identify
+from .scrub import mend
+from .target import Target
+
+
+def require_empty(target: Target) -> None:
+    """Raises WrongTarget unless a target holds no store."""
+    try:
+        target_id, config = identify(target)
+    except FileNotFoundError:
+        return
+    except FormatError:
+        raise WrongTarget(f"{target.location} holds a store whose configuration is damaged",
+                          location=target.location) from None
+    raise WrongTarget(f"{target.location} holds target {target_id} of the store {config.store_id}",
+                      location=target.location)
+
+
+def replace_target(roster: Roster, guard, number: int, target: Target, target_id: str,
+                   domain: str | None) -> None:
+    """Gives a slot to a new, empty target; the old one is forgotten by a new epoch."""
+    require_empty(target)
+    with guard, roster.lock():
+        roster.require_writer()
+        slot = roster.config.slot(number)
+        roster.add_target(target_id, target)
+        roster.change(roster.config.with_slot(
+            number, target_id=target_id, location=target.location, state="syncing",
+            domain=slot.domain if domain is None else domain,
+            is_durable=target.capabilities.durable))
+
+
+def add_slots(roster: Roster, guard, slots: list[Slot], targets: list[Target]) -> None:
+    """Adds new slots that are not counted before they have the records."""
+    for target in targets:
+        require_empty(target)
+    with guard, roster.lock():
+        roster.require_writer()
+        for slot, target in zip(slots, targets, strict=True):
+            roster.add_target(slot.target_id, target)
+        roster.change(replace(roster.config, slots=(*roster.config.slots, *slots)))
+
+
+def synchronise(roster: Roster, guard, numbers: list[int], check: Callable[[], None]) -> int:
+    """Gives slots every record that they should have, and then their vote; returns how many
+    records were written. Raises Uncertain."""
+    with guard, roster.lock():
+        roster.require_writer()
+        config = roster.config
+        for number in numbers:
+            config = config.with_slot(number, state="syncing")
+        if config != roster.config:
+            roster.change(config)
+        members = [roster.members[number] for number in numbers]
+    copied = 0
+    for key in roster.list_keys():
+        check()
+        with guard, roster.lock():
+            copied += sum(_give(roster, member, key) for member in members)
+    with guard, roster.lock():
+        config = roster.config
+        for number in numbers:
+            # One that failed meanwhile was written out of the epoch again: it stays out.
+            if config.slot(number).state == "syncing":
+                config = config.with_slot(number, state="active", is_counted=True)
+        roster.change(config)
+    for number in numbers:
+        roster.members[number].is_suspect = False
+    return copied
+
+
+def _give(roster: Roster, member: Member, key: str) -> bool:
+    """Writes one record to a target that is catching up, where it is not as it should be."""
+    state = roster.require_state(key)
+    own = roster.entries_on(member, key)
+    wanted = entries_for(state, own)
+    if own is not None and wanted == set(own):
+        return False
+    roster.write_entries(member, key, tuple(wanted))
+    return True
+
+
+def fill_shards(roster: Roster, guard, numbers: list[int], workers: Workers, watch: Watch,
+                progress: Callable[[int, int | None], object] | None) -> RebuildReport:
+    """Makes every shard that belongs on these slots and is not there.
+
+    Reads data_shards shards for each, and more only where those are damaged.
+    """
+    begin = time_module.monotonic()
+    shards = bytes_read = bytes_written = done = 0
+    failed: dict[str, str] = {}
+    keys = roster.list_keys()
+    for position, key in enumerate(keys):
+        watch.check()
+        state = roster.require_state(key)
+        for entry in state.committed:
+            absent = {}
+            for index, slot in enumerate(entry.placement):
+                if slot in numbers and not _exists(roster, key, entry, index):
+                    absent[index] = "no file"
+            if not absent:
+                continue
+            try:
+                mended = mend(roster, guard, key, entry, absent, workers, Watch(None, None))
+            except ReedError as error:
+                if entry == state.newest:
+                    failed[key] = str(error)
+                continue
+            shards += len(mended.repaired)
+            bytes_read += mended.bytes_read
+            bytes_written += mended.bytes_written
+            if mended.left and entry == state.newest:
+                failed[key] = "; ".join(mended.left.values())
+        done = position + 1
+        if progress is not None:
+            progress(done, len(keys))
+    return RebuildReport(slots=tuple(numbers), records_copied=0, shards_rebuilt=shards,
+                         bytes_read=bytes_read, bytes_written=bytes_written,
+                         seconds=time_module.monotonic() - begin, failed=failed)
+
+
+def _exists(roster: Roster, key: str, entry, index: int) -> bool:
+    """Whether a shard's file is there, or may be."""
+    member = roster.members[entry.placement[index]]
+    if member.target is None:
+        return True
+    try:
+        member.target.stamp(layout.shard_name(key, str(entry.version), index))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+

@@ -1,0 +1,461 @@
+"""The slots of a store and the targets in them: who is there, who may vote, which configuration is
+in force; and reading and writing records on all of them.
+
+A roster looks again at every operation (``refresh``), so targets may go and come back and other
+processes may change the configuration under it.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ..errors import (
+    FormatError,
+    LeaseHeld,
+    NotAStore,
+    QuorumNotReached,
+    ReedError,
+    StoreBusy,
+    Uncertain,
+    WrongTarget,
+)
+from ..files.work import Workers
+from . import layout, record
+from .catalogue import KeyState, choose, may_vote, settle
+from .entries import Config, Entry, Slot, entries_from_content
+from .target import Target
+
+_LOCK_WAIT_SECONDS = 0.005
+
+
+@dataclass
+class Member:
+    """A slot, and the target that answers for it."""
+
+    slot: Slot
+    target: Target | None = None  # None: nothing answers
+    reason: str = "not looked at"  # why there is none, or why it may not vote
+    own: Config | None = None  # the configuration that stands on it
+    stamp: object = None  # of the file that ``own`` was read from
+    is_voter: bool = False
+    is_suspect: bool = False  # it failed to write in this process: no new shards
+
+    @property
+    def number(self) -> int:
+        return self.slot.number
+
+    @property
+    def takes_records(self) -> bool:
+        """Whether new entries are written to it."""
+        return self.target is not None and (self.is_voter or self.slot.state == "syncing")
+
+
+def identify(target: Target) -> tuple[str, Config]:
+    """The target id and the newest configuration that stand on a target.
+
+    Raises CorruptRecord; FileNotFoundError when it holds no store; OSError.
+    """
+    found, problem = [], None
+    for name in layout.CONFIG_NAMES:
+        try:
+            body = record.read(target, name)
+            if body["kind"] != "store":
+                raise record.CorruptRecord(f"{name}: not a configuration", path=name)
+            config = Config.from_content(body["content"])
+            if config.store_id != body["store"]:
+                raise record.CorruptRecord(f"{name}: of another store", path=name)
+            found.append((config.identity, str(body["target"]), config))
+        except (FormatError, FileNotFoundError) as error:
+            if problem is None or isinstance(problem, FileNotFoundError):
+                problem = error
+    if not found:
+        raise problem
+    _, target_id, config = max(found, key=lambda item: item[0])
+    return target_id, config
+
+
+class Roster:
+    """All slots of one store, opened.
+
+    :param locate: makes a Target of a location, or raises OSError.
+    """
+
+    def __init__(self, config: Config, targets: dict[str, Target],
+                 locate: Callable[[str], Target], *, host: str, entropy, workers: Workers):
+        self.config = config
+        self.host = host
+        self.members: dict[int, Member] = {}
+        self._targets = targets  # by target id, as they were given
+        self._locate = locate
+        self._entropy = entropy
+        self._workers = workers
+        self._is_locked = False
+        self._join()
+
+    # -- opening --
+
+    @classmethod
+    def open(cls, locations: Iterable[str | Target], locate, **options) -> "Roster":
+        """Opens a store by some of its targets; the others are looked for where they last were.
+
+        Raises NotAStore, WrongTarget (another store, or one target twice), Uncertain.
+        """
+        targets: dict[str, Target] = {}
+        held: dict[str, Config] = {}
+        problems: list[str] = []
+
+        def take(target: Target, is_given: bool) -> None:
+            try:
+                target_id, config = identify(target)
+            except (OSError, ReedError) as error:
+                problems.append(f"{target.location}: {describe(error)}")
+                return
+            known = targets.get(target_id)
+            if known is not None:
+                if is_given and known.location != target.location:
+                    raise WrongTarget(
+                        f"{target.location} and {known.location} say that they are the same "
+                        "target: one is a copy; leave it out", location=target.location)
+                return
+            store_ids = {config.store_id for config in held.values()}
+            if store_ids and config.store_id not in store_ids:
+                if not is_given:
+                    return
+                raise WrongTarget(
+                    f"{target.location} belongs to the store {config.store_id}, not to "
+                    f"{store_ids.pop()}", location=target.location)
+            targets[target_id] = target
+            held[target_id] = config
+
+        for location in locations:
+            try:
+                target = locate(location) if isinstance(location, str) else location
+            except OSError as error:
+                problems.append(f"{location}: {describe(error)}")
+                continue
+            take(target, True)
+        if not held:
+            raise NotAStore("no target holds a store: " + ("; ".join(problems) or "none is given"))
+        seen: set[str] = set()
+        while True:
+            slots = [slot for config in held.values() for slot in config.slots
+                     if slot.target_id not in targets and slot.location not in seen]
+            if not slots:
+                break
+            for slot in slots:
+                seen.add(slot.location)
+                with contextlib.suppress(OSError):
+                    take(locate(slot.location), False)
+        config = choose(held)
+        if config is None:
+            raise Uncertain("the targets that answer do not agree on a configuration: give more of "
+                            "them", answered=len(held))
+        return cls(config, targets, locate, **options)
+
+    def _join(self) -> None:
+        """Makes the members of the configuration in force."""
+        before = {member.slot.target_id: member for member in self.members.values()}
+        self.members = {}
+        for slot in self.config.slots:
+            member = before.get(slot.target_id) or Member(slot)
+            member.slot = slot
+            self.members[slot.number] = member
+            self._look(member)
+        self._count_voters()
+
+    def _count_voters(self) -> None:
+        for member in self.members.values():
+            member.is_voter = member.target is not None and may_vote(
+                self.config, member.slot.target_id, member.own)
+            if member.target is not None and not member.is_voter:
+                member.reason = ("stale: it missed what was written in its absence"
+                                 if member.slot.state != "syncing" else "syncing")
+
+    def _look(self, member: Member) -> None:
+        """Finds out whether a member's target is there, and which configuration it holds."""
+        try:
+            target = member.target or self._targets.get(member.slot.target_id) or self._locate(
+                member.slot.location)
+            stamp = target.stamp(layout.CONFIG_NAMES[0])
+            if member.target is None or stamp != member.stamp:
+                target_id, own = identify(target)
+                if (target_id, own.store_id) != (member.slot.target_id, self.config.store_id):
+                    raise WrongTarget(f"another target is at {target.location}",
+                                      location=target.location)
+                member.own = own
+            member.target, member.stamp = target, stamp
+        except (OSError, ReedError) as error:
+            member.target = member.own = None
+            member.reason = describe(error)
+
+    def refresh(self) -> None:
+        """Looks at every target again, and at the configuration."""
+        for member in self.members.values():
+            self._look(member)
+        held = {member.slot.target_id: member.own for member in self.members.values()
+                if member.own is not None}
+        config = choose(held)
+        if config is None:
+            raise Uncertain("the targets that answer do not agree on a configuration",
+                            answered=len(held), needed=self.config.majority)
+        if config.identity != self.config.identity:
+            self.config = config
+            self._join()
+        else:
+            self._count_voters()
+
+    # -- who is there --
+
+    def voters(self) -> list[Member]:
+        """Members whose answers count."""
+        return [member for member in self.members.values()
+                if member.is_voter and member.slot.is_counted]
+
+    def reachable(self) -> list[Member]:
+        """Members whose target answers, whether or not they may vote."""
+        return [member for member in self.members.values() if member.target is not None]
+
+    def require_writer(self) -> None:
+        """Raises unless this host may write and a majority takes part."""
+        if self.config.writer != self.host:
+            raise LeaseHeld(
+                f"the host {self.config.writer!r} writes to this store, this is {self.host!r}; "
+                "take it over when the other one has stopped for good",
+                holder=self.config.writer, host=self.host)
+        self.require_majority()
+
+    def require_majority(self, key: str | None = None) -> None:
+        """Raises Uncertain when fewer than a majority of the slots answer and may vote."""
+        count = len(self.voters())
+        if count < self.config.majority:
+            missing = "; ".join(f"slot {member.number}: {member.reason}"
+                                for member in self.members.values() if not member.is_voter)
+            raise Uncertain(f"only {count} of {self.config.majority} slots that must agree answer "
+                            f"({missing})", key=key, answered=count, needed=self.config.majority)
+
+    # -- the lock --
+
+    @contextlib.contextmanager
+    def lock(self, wait_seconds: float = 30.0) -> Iterator[None]:
+        """Keeps other writers of this host out; StoreBusy when they do not leave in time. Inside,
+        the configuration is the one in force."""
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            with contextlib.ExitStack() as stack:
+                if self._take_locks(stack):
+                    self.refresh()
+                    yield
+                    return
+            if time.monotonic() > deadline:
+                raise StoreBusy(f"another process has held the store's lock for {wait_seconds} s")
+            time.sleep(_LOCK_WAIT_SECONDS)
+
+    def _take_locks(self, stack: contextlib.ExitStack) -> bool:
+        """Tries once to lock a majority of the slots, in their order."""
+        taken = 0
+        for member in self.members.values():
+            if member.target is None:
+                continue
+            try:
+                lock = member.target.lock()
+                if lock is None:
+                    continue
+                if not stack.enter_context(lock):
+                    return False
+                taken += 1
+            except OSError:
+                continue  # it cannot be locked by the others either
+        if taken < self.config.majority:
+            raise Uncertain(f"only {taken} of {self.config.majority} targets that are needed can "
+                            "be locked", answered=taken, needed=self.config.majority)
+        return True
+
+    # -- records of keys --
+
+    def ask(self, key: str) -> tuple[KeyState, dict[int, tuple[Entry, ...] | None]]:
+        """What is true of a key, and what each voter says of it (None: it does not know)."""
+        answers = {member.number: self.entries_on(member, key) for member in self.voters()}
+        counted = sum(slot.is_counted for slot in self.config.slots)
+        return settle(answers.values(), counted), answers
+
+    def require_state(self, key: str) -> KeyState:
+        """What is true of a key; Uncertain when that cannot be said."""
+        state, _ = self.ask(key)
+        if not state.is_certain:
+            raise Uncertain(
+                f"{key!r}: {state.answered} slots answer, {state.needed} must agree"
+                + ("; a write was not finished" if state.undecided else ""),
+                key=key, answered=state.answered, needed=state.needed)
+        return state
+
+    def entries_on(self, member: Member, key: str) -> tuple[Entry, ...] | None:
+        """What one target says of a key; None when it cannot be read now or is damaged."""
+        try:
+            return entries_from_content(record.read_expected(
+                member.target, layout.record_name(key), "object", self.config.store_id,
+                member.slot.target_id, key))
+        except FileNotFoundError:
+            # A target that is gone altogether has no file either; that says nothing.
+            return () if self.is_there(member) else None
+        except (OSError, FormatError):
+            return None
+
+    def is_there(self, member: Member) -> bool:
+        """Whether a target is still the one that was looked at, and not an empty place."""
+        try:
+            return member.target.stamp(layout.CONFIG_NAMES[0]) == member.stamp
+        except OSError:
+            return False
+
+    def list_keys(self, prefix: str = "") -> list[str]:
+        """Every key that any of a majority of the slots has a record of, in order; some may turn
+        out to be deleted. Raises Uncertain when fewer can be listed."""
+        found: set[str] = set()
+        listed = 0
+        for member in self.voters():
+            try:
+                names = [layout.parse_record_name(name)
+                         for name in member.target.names(layout.OBJECTS)]
+            except OSError:
+                continue
+            if self.is_there(member):
+                listed += 1
+                found.update(key for key in names if key is not None and key.startswith(prefix))
+        if listed < self.config.majority:
+            raise Uncertain(f"only {listed} of {self.config.majority} slots that are needed can be "
+                            "listed", answered=listed, needed=self.config.majority)
+        return sorted(found)
+
+    def write_entries(self, member: Member, key: str, entries: tuple[Entry, ...]) -> None:
+        """Writes the record of a key on one target; an empty one is removed."""
+        name = layout.record_name(key)
+        if not entries:
+            member.target.unlink(name)
+            return
+        ordered = sorted(entries, key=lambda entry: entry.version, reverse=True)
+        record.write(member.target, name, record.pack(
+            "object", self.config.store_id, member.slot.target_id, key,
+            [entry.content() for entry in ordered]))
+
+    def accept(self, key: str, entry: Entry | None = None) -> None:
+        """Commits an entry (or only completes what is committed): under the lock, writes it to
+        every slot that takes part.
+
+        Raises QuorumNotReached when nothing was written, Uncertain when too little was.
+        """
+        state, answers = self.ask(key)
+        if state.answered < state.needed:
+            raise QuorumNotReached(
+                f"{key!r}: only {state.answered} of {state.needed} slots answer",
+                reached=state.answered, needed=state.needed)
+        members = [member for member in self.members.values() if member.takes_records]
+
+        def write(member: Member) -> str | None:
+            entries = entries_for(state, answers.get(member.number))
+            if member.number not in answers:  # syncing, or not counted yet
+                entries = entries_for(state, self.entries_on(member, key))
+            if entry is not None:
+                entries |= {entry}
+            try:
+                self.write_entries(member, key, tuple(entries))
+            except (OSError, ReedError) as error:
+                return describe(error)
+            return None
+
+        failures = {member.number: reason for member, reason
+                    in zip(members, self._workers.map(write, members), strict=True)
+                    if reason is not None}
+        accepted = [member for member in members if member.number not in failures
+                    and member.is_voter and member.slot.is_counted]
+        if len(accepted) < self.config.majority:
+            raise Uncertain(
+                f"{key!r}: only {len(accepted)} of {self.config.majority} slots took the entry: it "
+                "may or may not be committed; " + "; ".join(
+                    f"slot {number}: {reason}" for number, reason in failures.items()),
+                key=key, answered=len(accepted), needed=self.config.majority)
+        self.exclude({member.number for member in self.members.values()
+                      if member.slot.state != "stale" and (
+                          member.number in failures or not member.takes_records)})
+
+    # -- configurations --
+
+    def exclude(self, numbers: set[int]) -> None:
+        """Writes slots out of the epoch: they are stale until they were reconciled."""
+        if numbers:
+            config = self.config
+            for number in numbers:
+                self.members[number].is_suspect = True
+                config = config.with_slot(number, state="stale")
+            self.change(config)
+
+    def change(self, config: Config) -> None:
+        """Puts a configuration in force, under the lock; the epoch is set here. Targets that fail
+        to take it are excluded from it. Raises Uncertain."""
+        while True:
+            epochs = [member.own.epoch for member in self.members.values() if member.own]
+            config = replace(config, epoch=max([*epochs, self.config.epoch, config.epoch]) + 1,
+                             nonce=self._entropy(8).hex())
+            self._adopt_targets(config)
+            failures = set()
+            for slot in config.slots:
+                member = self.members[slot.number]
+                if slot.state == "stale":
+                    continue
+                try:
+                    if member.target is None:
+                        raise OSError(member.reason)
+                    write_config(member.target, config, slot.target_id)
+                    member.own = config
+                    member.stamp = member.target.stamp(layout.CONFIG_NAMES[0])
+                except (OSError, ReedError) as error:
+                    member.reason = describe(error)
+                    failures.add(slot.number)
+            if not failures:
+                break
+            for number in failures:
+                config = config.with_slot(number, state="stale")
+            active = sum(slot.state == "active" and slot.is_counted for slot in config.slots)
+            if active < config.majority:
+                self._count_voters()
+                raise Uncertain(f"only {active} of {config.majority} slots took the new "
+                                "configuration", answered=active, needed=config.majority)
+        self.config = config
+        self._join()
+
+    def _adopt_targets(self, config: Config) -> None:
+        """Makes members of slots that are new, or that have a new target."""
+        for slot in config.slots:
+            member = self.members.get(slot.number)
+            if member is None or member.slot.target_id != slot.target_id:
+                member = Member(slot)
+                try:
+                    member.target = self._targets.get(slot.target_id) or self._locate(slot.location)
+                except OSError as error:
+                    member.reason = describe(error)
+                self.members[slot.number] = member
+
+    def add_target(self, target_id: str, target: Target) -> None:
+        """Makes a target known that a coming configuration will name."""
+        self._targets[target_id] = target
+
+
+def entries_for(state: KeyState, own: tuple[Entry, ...] | None) -> set[Entry]:
+    """What a target's record of a key should hold: what it has, without the dead, and what is
+    committed. One whose record is lost may have had the undecided ones: they stay possible."""
+    kept = set(state.undecided if own is None else own)
+    return (kept | set(state.committed)) - set(state.dead)
+
+
+def write_config(target: Target, config: Config, target_id: str) -> None:
+    """Writes both copies of a configuration to a target."""
+    data = record.pack("store", config.store_id, target_id, None, config.content())
+    for name in reversed(layout.CONFIG_NAMES):
+        record.write(target, name, data)
+
+
+def describe(error: Exception) -> str:
+    """An error in a few words, for reports that name the slot themselves."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

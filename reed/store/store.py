@@ -1,0 +1,814 @@
+"""``reed.Store``: objects over failure domains. The public class, thin: what it does is done by the
+modules beside it."""
+
+import contextlib
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import BinaryIO
+
+from ..codes import ReedSolomon, Replication
+from ..errors import InvalidParameter, ObjectNotFound, Uncertain
+from ..files import medium
+from ..files.decoding import FileOutput, ObjectReader, StreamOutput, merge_sparingly, require_free
+from ..files.digests import digest_number
+from ..files.reading import GOOD, UNKNOWN
+from ..files.work import Watch, Workers
+from ..files.writing import read_back_object
+from . import audit as audit_module
+from . import domains as domains_module
+from . import journal, layout, rebuild, reclaim, roster, scrub
+from .clock import Clock, Observation, SystemClock
+from .entries import Code, Config, Entry, Slot, Version
+from .folder import FolderTarget
+from .migrate import migrate_objects
+from .reader import open_version
+from .reports import (
+    AuditReport,
+    GetReport,
+    MigrateReport,
+    ObjectAudit,
+    ObjectInfo,
+    ObjectScrub,
+    PutReport,
+    RebuildReport,
+    ReclaimReport,
+    RepairedObject,
+    ScrubReport,
+    SlotState,
+)
+from .target import Target
+from .writer import Put
+
+Location = str | PathLike | Target
+Progress = Callable[[int, int | None], object] | None
+Cancel = Callable[[], bool] | None
+
+
+def open_location(location: str | PathLike) -> Target:
+    """The target behind a path. Raises OSError."""
+    text = os.fsdecode(location)
+    if "://" in text:
+        raise InvalidParameter(f"{text}: only local folders can be targets")
+    return FolderTarget(text)
+
+
+def this_host() -> str:
+    """The name of this host as a store knows it: stable over restarts, different on others."""
+    try:
+        machine = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        machine = ""
+    return f"{socket.gethostname()} {machine[:12]}".strip()
+
+
+class Store:
+    """Objects over N targets that stand for failure domains.
+
+    Made by ``create`` or ``open``. A context manager; may be used from any number of threads, and
+    by any number of processes of one host at once.
+    """
+
+    def __init__(self, opened: roster.Roster, workers: Workers, *, clock: Clock, entropy,
+                 actor: str):
+        self._roster = opened
+        self._workers = workers
+        self._clock = clock
+        self._entropy = entropy
+        self._actor = actor
+        self._guard = threading.RLock()
+        self._seen: Observation | None = None
+
+    # -- making and opening --
+
+    @classmethod
+    def create(
+        cls,
+        targets: Sequence[Location],
+        *,
+        code: ReedSolomon | Replication | None = None,
+        domains: Sequence[str] | None = None,
+        block_size: int = 65536,
+        digest: str = "sha256",
+        write_quorum: int | None = None,
+        retention_hours: float = 24.0,
+        reserve_bytes: int = 256 << 20,
+        allow_shared_devices: bool = False,
+        **options,
+    ) -> "Store":
+        """Makes a new store over targets that hold none.
+
+        ``targets``: folders that exist (or Target objects), at least as many as ``code`` has
+        shards. ``domains``: the failure domain of each; by default each is its own.
+        ``write_quorum``: failure domains that must have a shard before a put is acknowledged, at
+        least data_shards + 1 where there is parity, by default data_shards plus half the parity,
+        rounded up. ``retention_hours``: how long superseded and deleted versions are kept.
+        ``reserve_bytes`` stay free on each target for repair. Targets on one device fail together
+        and are refused, unless ``allow_shared_devices``.
+
+        ``options`` as in ``open``. Raises InvalidParameter, WrongTarget, OSError.
+        """
+        code = ReedSolomon(10, 4) if code is None else code
+        chosen = _code_of(code, block_size)
+        digest_number(digest)
+        opened = [open_location(item) if isinstance(item, (str, PathLike)) else item
+                  for item in targets]
+        if len(opened) < chosen.shard_count:
+            raise InvalidParameter(f"{chosen} needs at least {chosen.shard_count} targets, not "
+                                   f"{len(opened)}")
+        labels = [f"target {number}" for number in range(len(opened))] if domains is None else (
+            [str(domain) for domain in domains])
+        if len(labels) != len(opened):
+            raise InvalidParameter(f"domains must be one for each of {len(opened)} targets, not "
+                                   f"{len(labels)}")
+        quorum = _check_quorum(chosen, write_quorum)
+        _check_domains(opened, labels, quorum, allow_shared_devices)
+        for target in opened:
+            rebuild.require_empty(target)
+        settings = _Options(**options)
+        slots = tuple(Slot(number, settings.entropy(16).hex(), target.location, label, "active",
+                           True, False, target.capabilities.durable)
+                      for number, (target, label) in enumerate(zip(opened, labels, strict=True)))
+        config = Config(
+            store_id=settings.entropy(16).hex(), epoch=1, nonce=settings.entropy(8).hex(),
+            writer=settings.host, code=chosen, digest_type=digest, write_quorum=quorum,
+            retention_hours=float(retention_hours), reserve_bytes=int(reserve_bytes),
+            allows_shared_devices=allow_shared_devices, slots=slots)
+        Config.from_content(_plain(config.content()))  # refuses what a record cannot say
+        for slot, target in zip(slots, opened, strict=True):
+            roster.write_config(target, config, slot.target_id)
+        store = cls.open(opened, **options)
+        reclaim.observe(store._roster, store._clock)
+        return store
+
+    @classmethod
+    def open(cls, targets: Location | Iterable[Location], **options) -> "Store":
+        """Opens a store by one or more of its targets; the others are looked for where they last
+        were. Targets may be missing, in any order, and elsewhere than before when they are given.
+
+        :param threads: how many threads write and read targets; by default one for each target, at
+            most 16. :param host: this host's name in the store. :param actor: who is written into
+            entries and the journal; by default the user's name. :param clock: a Clock.
+            :param entropy: a function of a count that gives random bytes. :param locate: makes a
+            Target of a location.
+
+        Raises NotAStore, WrongTarget (another store's, or one target twice), Uncertain.
+        """
+        settings = _Options(**options)
+        if isinstance(targets, (str, PathLike)) or hasattr(targets, "capabilities"):
+            targets = [targets]
+        locations = [os.fsdecode(item) if isinstance(item, PathLike) else item for item in targets]
+        workers = Workers(settings.threads or 16)
+        try:
+            opened = roster.Roster.open(locations, settings.locate, host=settings.host,
+                                        entropy=settings.entropy, workers=workers)
+        except BaseException:
+            workers.__exit__(None, None, None)
+            raise
+        return cls(opened, workers, clock=settings.clock, entropy=settings.entropy,
+                   actor=settings.actor)
+
+    def close(self) -> None:
+        """Ends the store's threads. Nothing is pending."""
+        self._workers.__exit__(None, None, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        self.close()
+
+    # -- what it is --
+
+    @property
+    def store_id(self) -> str:
+        """32 hexadecimal digits."""
+        return self._roster.config.store_id
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force when it was last looked at."""
+        return self._roster.config
+
+    def slots(self) -> tuple[SlotState, ...]:
+        """Every slot and how its target stands."""
+        with self._guard:
+            self._roster.refresh()
+            return audit_module.slot_states(self._roster)
+
+    # -- objects --
+
+    def put(self, key: str, source: bytes | str | PathLike | BinaryIO, *,
+            progress: Progress = None, cancel: Cancel = None) -> PutReport:
+        """Stores an object under a key, instead of what may be there: all of it or nothing.
+
+        ``source``: bytes, a path, or a readable binary object, which is read once, to its end.
+        Every shard was fsynced and read back from the medium, and a majority of the slots has the
+        commit record, when this returns. An object that was there is kept for its retention.
+
+        Raises InvalidParameter, QuorumNotReached (nothing was committed), LeaseHeld, Uncertain (it
+        cannot be said whether it is committed), Cancelled, StoreBusy, OSError of the source.
+        """
+        layout.check_key(key)
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            source = _Bytes(source)
+        putting = self._put(key)
+        entry = putting.run(source, Watch(progress, cancel))
+        return PutReport(object=audit_module.info(key, entry), shards_written=len(entry.written),
+                         shards_wanted=entry.code.shard_count, failures=putting.failures)
+
+    def _put(self, key: str) -> Put:
+        return Put(self._roster, self._guard, key, entropy=self._entropy, now=self._now,
+                   actor=self._actor, workers=self._workers)
+
+    def get(self, key: str, target: str | PathLike | BinaryIO, *, start: int = 0,
+            end: int | None = None, read_repair: bool = False, overwrite: bool = False,
+            progress: Progress = None, cancel: Cancel = None) -> GetReport:
+        """Writes an object, or its bytes from ``start`` to before ``end``, to a path or a writable.
+
+        Every block is proved by its checksum before it is written. A path is published only when
+        the digest of the whole matches and the file was read back; a writable gets the bytes as
+        they come, so heed the exception. ``read_repair``: damage that was met is repaired after.
+
+        Raises ObjectNotFound, Uncertain, BeyondRepair, DigestMismatch, TargetExists, Cancelled,
+        OSError of the target.
+        """
+        with self._reading(key, start, end) as reading:
+            watch = Watch(progress, cancel, reading.size)
+            if hasattr(target, "write"):
+                output = StreamOutput(target)
+                reading.write_to(output, watch)
+            else:
+                path = os.fsdecode(target)
+                require_free(path, overwrite)
+                with medium.Publication() as publication:
+                    temporary = publication.create(path)
+                    output = FileOutput(temporary)
+                    reading.write_to(output, watch)
+                    temporary.sync()
+                    read_back_object(temporary, output.size, output.crc32c, watch.check)
+                    publication.publish(overwrite)
+            report = reading.report()
+        if read_repair and report.damaged_shards:
+            return replace(report, repaired=self.repair(key).complete)
+        return report
+
+    def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes of an object, or some of them, in memory. Errors as ``get``."""
+        return b"".join(self.chunks(key, start, end))
+
+    def chunks(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The bytes of an object, or some of them, piece by piece, each proved. A mismatch of the
+        whole digest is raised behind the last. Errors as ``get``."""
+        with self._reading(key, start, end) as reading:
+            for pieces in reading.pieces():
+                yield b"".join(pieces)
+
+    @contextlib.contextmanager
+    def _reading(self, key: str, start: int, end: int | None) -> Iterator["_Reading"]:
+        entry = self._current(key)
+        if not 0 <= start <= entry.size or (end is not None and end < start):
+            raise InvalidParameter(f"start must be 0 to {entry.size}, and end not before it, not "
+                                   f"{start} and {end}")
+        end = entry.size if end is None else min(end, entry.size)
+        with open_version(self._roster, key, entry, self._workers) as opened:
+            yield _Reading(key, opened, start, end)
+
+    def _current(self, key: str) -> Entry:
+        """The entry of an object; ObjectNotFound, Uncertain."""
+        layout.check_key(key)
+        for attempt in range(2):
+            with self._guard:
+                self._roster.refresh()
+                try:
+                    entry = self._roster.require_state(key).current
+                except Uncertain:
+                    # A target may have gone, or another process changed the epoch, in between.
+                    if attempt:
+                        raise
+                    continue
+            if entry is None:
+                break
+            return entry
+        raise ObjectNotFound(f"there is no object {key!r}", key=key)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Every object whose key begins with `prefix`, in the order of the keys. Reads the records
+        of what it returns, and names. Raises Uncertain."""
+        with self._guard:
+            self._roster.refresh()
+            keys = self._roster.list_keys(prefix)
+        for key in keys:
+            with self._guard:
+                entry = self._roster.require_state(key).current
+            if entry is not None:
+                yield audit_module.info(key, entry)
+
+    def stat(self, key: str) -> ObjectAudit:
+        """One object: its shards, its margin. Raises ObjectNotFound, Uncertain."""
+        entry = self._current(key)
+        with self._guard:
+            effective = {slot.number: slot.effective_domain
+                         for slot in audit_module.slot_states(self._roster)}
+            return audit_module.audit_object(
+                self._roster, scrub.ScrubStates(self._roster), effective, key, entry)
+
+    def delete(self, key: str) -> None:
+        """Deletes an object; its bytes are kept for their retention. Raises ObjectNotFound,
+        Uncertain, LeaseHeld, StoreBusy."""
+        layout.check_key(key)
+        with self._guard, self._roster.lock():
+            self._roster.require_writer()
+            state = self._roster.require_state(key)
+            if state.current is None:
+                raise ObjectNotFound(f"there is no object {key!r}", key=key)
+            version = Version(self._roster.config.epoch, state.newest_sequence + 1,
+                              self._entropy(8).hex())
+            self._roster.accept(key, Entry("tombstone", version, self._now(), self._actor))
+
+    # -- keeping them --
+
+    def scrub(self, *, repair: bool = False, prefix: str = "", percent: float | None = None,
+              older_than_hours: float | None = None, rate_limit: float | None = None,
+              shard: tuple[int, int] | None = None,
+              on_object: Callable[[ObjectScrub], object] | None = None, progress: Progress = None,
+              cancel: Cancel = None) -> ScrubReport:
+        """Reads every shard of every version from the medium and verifies checksums, parity and
+        digests; ``repair`` writes anew what is wrong or missing and reads it again.
+
+        Only objects of which some shard was last verified more than ``older_than_hours`` ago (so
+        an interrupted scrub goes on where it was); only the ``percent`` that wait longest; only
+        part i of n of all keys by ``shard=(i, n)``, i from 0: the parts' reports ``merge``.
+        ``rate_limit`` in bytes read per second. ``on_object`` gets every result as it comes.
+        ``progress(done, total)`` counts objects. What was found is written on the targets.
+
+        Raises Uncertain, InvalidParameter, Cancelled.
+        """
+        scrubbing = _Scrub(self, repair, prefix, percent, older_than_hours, rate_limit, shard)
+        return scrubbing.run(on_object, progress, cancel)
+
+    def repair(self, key: str, *, cancel: Cancel = None) -> RepairedObject:
+        """Makes one object whole: its records and its shards. Raises ObjectNotFound, Uncertain,
+        BeyondRepair, DigestMismatch, LeaseHeld."""
+        layout.check_key(key)
+        with self._guard:
+            self._roster.refresh()
+            self._roster.require_writer()
+        scrub.heal_records(self._roster, self._guard, key, self._workers, self._now())
+        entry = self._current(key)
+        now = self._now()
+        examined = scrub.examine(self._roster, key, entry, self._workers, now, Watch(None, cancel))
+        bad = scrub.bad_shards(examined)
+        left = {shard.shard_index: f"unknown: {'; '.join(shard.problems)}"
+                for shard in examined.shards if shard.state == "unknown"}
+        mended = scrub.Mended()
+        if bad or examined.report.status in ("beyond repair", "unknown"):
+            mended = scrub.mend(self._roster, self._guard, key, entry, bad, self._workers,
+                                Watch(None, cancel), bool(examined.report.inconsistent_rows))
+        return RepairedObject(key=key, version=str(entry.version), before=examined.report.status,
+                              repaired_shards=tuple(mended.repaired), left={**left, **mended.left})
+
+    def rebuild(self, slot: int, onto: Location, *, domain: str | None = None,
+                progress: Progress = None, cancel: Cancel = None) -> RebuildReport:
+        """Gives a slot whose target is lost to a new, empty one, and makes everything that belongs
+        there. The old target is forgotten; should it return, it is a stranger.
+
+        ``progress(done, total)`` counts keys. Interrupted, ``reconcile`` goes on. Raises
+        WrongTarget, LeaseHeld, Uncertain, InvalidParameter, OSError.
+        """
+        target = open_location(onto) if isinstance(onto, (str, PathLike)) else onto
+        with self._guard:
+            self._roster.refresh()
+            try:
+                old = self._roster.config.slot(slot)
+            except KeyError:
+                raise InvalidParameter(f"there is no slot {slot}: {sorted(self._roster.members)}"
+                                       ) from None
+            self._require_other_device(target, slot)
+            self._journal("rebuild", {"slot": slot, "onto": target.location},
+                          "every block is verified as it is read",
+                          {"forgets": old.target_id, "was at": old.location})
+        rebuild.replace_target(self._roster, self._guard, slot, target,
+                               self._entropy(16).hex(), domain)
+        return self._catch_up([slot], progress, cancel)
+
+    def reconcile(self, *, progress: Progress = None, cancel: Cancel = None) -> RebuildReport:
+        """Takes targets back that are there and stale: gives them every record and shard that they
+        missed, then their vote. Also ends a rebuild that was interrupted."""
+        with self._guard:
+            self._roster.refresh()
+            self._roster.require_writer()
+            numbers = [member.number for member in self._roster.reachable()
+                       if not member.is_voter]
+        return self._catch_up(numbers, progress, cancel)
+
+    def _catch_up(self, numbers: Sequence[int], progress: Progress,
+                  cancel: Cancel) -> RebuildReport:
+        watch = Watch(None, cancel)
+        copied = 0
+        if numbers:
+            copied = rebuild.synchronise(self._roster, self._guard, numbers, watch.check)
+        return replace(
+            rebuild.fill_shards(self._roster, self._guard, numbers, self._workers, watch, progress),
+            records_copied=copied)
+
+    def migrate(self, *, code: ReedSolomon | Replication | None = None,
+                targets: Sequence[Location] | None = None, domains: Sequence[str] | None = None,
+                prefix: str = "", unsafe_skip_verify: bool = False, progress: Progress = None,
+                cancel: Cancel = None) -> MigrateReport:
+        """Moves every object to another code, to other targets, or both.
+
+        Each object is read with every block and the digest verified, put anew, read back, and only
+        then superseded, if nobody changed it meanwhile. The source is kept for its retention and
+        goes only by ``reclaim``, which verifies the copy on the medium once more. ``targets``: new,
+        empty ones; the present ones take no more shards. Interrupted, call it again.
+        ``progress(done, total)`` counts keys.
+
+        ``unsafe_skip_verify`` exists to show what it does: it copies without looking, and makes
+        every later reclaim of what it copied impossible.
+        """
+        with self._guard:
+            self._roster.refresh()
+            self._roster.require_writer()
+            chosen = self._roster.config.code if code is None else (
+                _code_of(code, self._roster.config.code.block_size))
+            added = self._prepare_targets(targets, domains, chosen)
+            flags = {"code": str(chosen), "prefix": prefix,
+                     "targets": [target.location for target, _ in added],
+                     "unsafe_skip_verify": unsafe_skip_verify}
+            self._journal("migrate", flags, "nothing" if unsafe_skip_verify else
+                          "every block and the digest, as they are read; the copies read back", {})
+        self._enter_code(chosen, added)
+        return migrate_objects(self, prefix, unsafe_skip_verify, progress, Watch(None, cancel))
+
+    def reclaim(self, *, dry_run: bool = False, accept_clock: bool = False,
+                cancel: Cancel = None) -> ReclaimReport:
+        """Removes what is superseded, by the rules of ``reed.store.reclaim``; the only operation
+        that frees space. ``accept_clock``: the clock is right although it jumped.
+
+        Raises ClockJumped, LeaseHeld, Uncertain.
+        """
+        with self._guard, self._roster.lock():
+            self._roster.require_writer()
+        work = reclaim.Reclaim(self._roster, self._guard, self._clock, self._workers,
+                               Watch(None, cancel))
+
+        def write_journal(outcome: dict) -> None:
+            with self._guard:
+                self._journal("reclaim", {"accept_clock": accept_clock},
+                              "every successor was read from the medium and is whole", outcome)
+
+        return work.run(self._now(), dry_run, accept_clock, write_journal)
+
+    def audit(self, prefix: str = "", *, with_objects: bool = True,
+              cancel: Cancel = None) -> AuditReport:
+        """The evidence: for every object which shards exist, where, verified when and how, what it
+        can lose; the slots; the journal of destructive commands. Reads no block."""
+        with self._guard:
+            self._roster.refresh()
+            self._roster.require_majority()
+        return audit_module.audit(self._roster, prefix, self._clock.wall(),
+                                  Watch(None, cancel).check, with_objects)
+
+    def take_over(self) -> None:
+        """Makes this host the one that may write. The host that did must have stopped for good."""
+        with self._guard, self._roster.lock():
+            self._roster.require_majority()
+            before = self._roster.config.writer
+            self._roster.change(replace(self._roster.config, writer=self._roster.host))
+            self._journal("take over", {}, "nothing", {"was": before})
+
+    # -- the parts of the above --
+
+    def _journal(self, command: str, flags: dict, verified: str, outcome: dict) -> None:
+        journal.write(self._roster, time=self._now(), nonce=self._entropy(4).hex(),
+                      actor=self._actor, command=command, flags=flags, verified=verified,
+                      outcome=outcome)
+
+    def _now(self) -> float:
+        """The time for entries: what the clock says, but never before what it said when it was
+        last seen, by this process or by reclaim."""
+        now = Observation.of(self._clock)
+        with self._guard:
+            if self._seen is None:
+                self._seen = reclaim.latest_observation(self._roster) or now
+            floor = self._seen.wall
+            if self._seen.boot_id == now.boot_id:
+                floor += max(0.0, now.uptime - self._seen.uptime)
+        return max(now.wall, floor)
+
+    def _require_other_device(self, target: Target, slot: int) -> None:
+        if self._roster.config.allows_shared_devices:
+            return
+        device = target.device()
+        for member in self._roster.reachable():
+            if member.number != slot and device is not None and member.target.device() == device:
+                raise InvalidParameter(
+                    f"{target.location} is on {device} as slot {member.number} "
+                    f"({member.target.location}) is: they would fail together")
+
+    def _prepare_targets(self, targets, domains, chosen: Code) -> Sequence[tuple[Target, str]]:
+        if targets is None:
+            slots = [slot for slot in self._roster.config.slots if not slot.is_draining]
+            count, labels = len(slots), {slot.domain for slot in slots}
+            added = []
+        else:
+            opened = [open_location(item) if isinstance(item, (str, PathLike)) else item
+                      for item in targets]
+            names = list(domains) if domains is not None else [
+                f"target {secrets.token_hex(4)}" for _ in opened]
+            if len(names) != len(opened):
+                raise InvalidParameter(f"domains must be one for each of {len(opened)} targets, "
+                                       f"not {len(names)}")
+            for target in opened:
+                rebuild.require_empty(target)
+                self._require_other_device(target, -1)
+            _check_domains(opened, names, 1, self._roster.config.allows_shared_devices)
+            count, labels = len(opened), set(names)
+            added = list(zip(opened, names, strict=True))
+        if count < chosen.shard_count or len(labels) < _check_quorum(chosen, None):
+            raise InvalidParameter(
+                f"{chosen} needs {chosen.shard_count} targets in {_check_quorum(chosen, None)} "
+                f"failure domains, not {count} in {len(labels)}")
+        return added
+
+    def _enter_code(self, chosen: Code, added: Sequence[tuple[Target, str]]) -> None:
+        """Puts the new code, and the new slots, in force."""
+        if added:
+            first = max(slot.number for slot in self._roster.config.slots) + 1
+            slots = [Slot(first + position, self._entropy(16).hex(), target.location, domain,
+                          "syncing", False, False, target.capabilities.durable)
+                     for position, (target, domain) in enumerate(added)]
+            rebuild.add_slots(self._roster, self._guard, slots, [target for target, _ in added])
+            rebuild.synchronise(self._roster, self._guard, [slot.number for slot in slots],
+                                lambda: None)
+        with self._guard, self._roster.lock():
+            self._roster.require_writer()
+            config = replace(self._roster.config, code=chosen,
+                             write_quorum=_check_quorum(chosen, None)
+                             if chosen != self._roster.config.code
+                             else self._roster.config.write_quorum)
+            if added:
+                new = {slot.number for slot in slots}
+                config = replace(config, slots=tuple(
+                    replace(slot, is_draining=slot.is_draining or slot.number not in new)
+                    for slot in config.slots))
+            if config != self._roster.config:
+                self._roster.change(config)
+
+
+class _Options:
+    """What ``create`` and ``open`` take alike."""
+
+    def __init__(self, *, threads: int | None = None, host: str | None = None,
+                 actor: str | None = None, clock: Clock | None = None, entropy=None, locate=None):
+        self.threads = threads
+        self.host = this_host() if host is None else host
+        self.actor = _user() if actor is None else actor
+        self.clock = SystemClock() if clock is None else clock
+        self.entropy = secrets.token_bytes if entropy is None else entropy
+        self.locate = open_location if locate is None else locate
+
+
+def _user() -> str:
+    try:
+        import getpass
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"user {os.getuid()}"
+
+
+class _Bytes:
+    """Bytes in memory as a source."""
+
+    def __init__(self, data):
+        self._view = memoryview(data).cast("B")
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = min(len(buffer), len(self._view))
+        buffer[:count] = self._view[:count]
+        self._view = self._view[count:]
+        return count
+
+
+class _Reading:
+    """Some bytes of an opened version."""
+
+    def __init__(self, key: str, opened, start: int, end: int):
+        self._key = key
+        self._opened = opened
+        self._start = start
+        self._end = end
+        self._written = 0
+        row_size = opened.stripe.geometry.row_size
+        is_whole = start == 0 and end == opened.entry.size
+        first_row, end_row = (0, None) if is_whole else (
+            (start // row_size, -(-end // row_size)) if start < end else (0, 0))
+        self._offset = first_row * row_size
+        self._reader = ObjectReader(opened.stripe, merge_sparingly, first_row, end_row)
+
+    @property
+    def size(self) -> int:
+        return self._end - self._start
+
+    def pieces(self) -> Iterator[list[memoryview]]:
+        """The bytes, as pieces that stay until the next step."""
+        position = self._offset
+        for _, _, pieces in self._reader.batches():
+            wanted = []
+            for piece in pieces:
+                begin, end = max(0, self._start - position), self._end - position
+                if begin < min(end, len(piece)):
+                    wanted.append(piece[begin:end])
+                position += len(piece)
+            if wanted:
+                yield wanted
+
+    def write_to(self, output, watch: Watch) -> None:
+        """Writes all of them."""
+        for pieces in self.pieces():
+            output.write(pieces)
+            self._written += sum(map(len, pieces))
+            watch.step(self._written)
+
+    def report(self) -> GetReport:
+        """What was written, and what was met on the way."""
+        stripe = self._opened.stripe
+        damaged = [index for index, states in enumerate(stripe.shard_states)
+                   if sum(states.values()) - states[GOOD] - states[UNKNOWN] > 0]
+        damaged = sorted({*damaged, *self._opened.missing})
+        return GetReport(
+            object=audit_module.info(self._key, self._opened.entry), bytes_written=self._written,
+            rebuilt_rows=self._reader.rebuilt_rows, damaged_shards=tuple(damaged),
+            digest=self._reader.digest_state, repaired=False)
+
+
+class _Scrub:
+    """One scrub of a store."""
+
+    def __init__(self, store: Store, repair, prefix, percent, older_than_hours, rate_limit, shard):
+        if percent is not None and not 0 < percent <= 100:
+            raise InvalidParameter(f"percent must be above 0 and at most 100, not {percent}")
+        if rate_limit is not None and rate_limit <= 0:
+            raise InvalidParameter(f"rate_limit must be above 0 bytes per second, not {rate_limit}")
+        if shard is not None and not 0 <= shard[0] < shard[1]:
+            raise InvalidParameter(f"shard must be (i, n) with 0 <= i < n, not {shard}")
+        self._store = store
+        self._roster = store._roster
+        self._repair = repair
+        self._prefix = prefix
+        self._percent = percent
+        self._older_than_hours = older_than_hours
+        self._shard = shard
+        self._throttle = scrub.Throttle(rate_limit)
+        self._states = scrub.ScrubStates(self._roster)
+
+    def run(self, on_object, progress: Progress, cancel: Cancel) -> ScrubReport:
+        store, watch = self._store, Watch(None, cancel)
+        with store._guard:
+            self._roster.refresh()
+            if self._repair:
+                self._roster.require_writer()
+            self._roster.require_majority()
+            keys = self._choose(watch)
+        counts = {"healthy": 0, "repairable": 0, "repaired": 0, "beyond repair": 0, "unknown": 0}
+        retained = shards_read = bytes_read = 0
+        hows = set()
+        fan, kept = None, set()
+        for position, key in enumerate(keys):
+            watch.check()
+            if layout.fan(key) != fan:
+                if fan is not None:
+                    self._states.save(fan, kept)
+                fan, kept = layout.fan(key), self._names(layout.fan(key))
+            for result in self._object(key, watch):
+                if not result.is_live and result.status not in ("healthy", "repaired"):
+                    retained += 1
+                else:
+                    counts[result.status] += 1
+                good = sum(shard.state == "good" for shard in result.shards)
+                shards_read += good
+                bytes_read += result.bytes_read
+                if good:
+                    hows.add(result.how)
+                if on_object is not None:
+                    on_object(result)
+                self._throttle.add(result.bytes_read)
+            if progress is not None:
+                progress(position + 1, len(keys))
+        if fan is not None:
+            self._states.save(fan, kept)
+        return ScrubReport(
+            objects=len(keys), healthy=counts["healthy"], repairable=counts["repairable"],
+            repaired=counts["repaired"], beyond_repair=counts["beyond repair"],
+            unknown=counts["unknown"], retained=retained, shards_read=shards_read,
+            bytes_read=bytes_read,
+            how="cached" if "cached" in hows else "medium" if hows else "nothing")
+
+    def _choose(self, watch: Watch) -> list[str]:
+        """The keys to look at, those of one folder together."""
+        keys = self._roster.list_keys(self._prefix)
+        if self._shard is not None:
+            part, count = self._shard
+            keys = [key for key in keys if int(layout.fan(key), 16) % count == part]
+        keys.sort(key=lambda key: (layout.fan(key), key))
+        if self._percent is None and self._older_than_hours is None:
+            return keys
+        ages = {}
+        for key in keys:
+            watch.check()
+            state, _ = self._roster.ask(key)
+            ages[key] = min((self._states.last_verified(key, entry) for entry in state.committed
+                             if entry.is_object), default=0.0)
+        if self._older_than_hours is not None:
+            before = self._store._now() - self._older_than_hours * 3600
+            keys = [key for key in keys if ages[key] < before]
+        if self._percent is not None:
+            count = -(-len(keys) * self._percent // 100)
+            chosen = set(sorted(keys, key=lambda key: ages[key])[:int(count)])
+            keys = [key for key in keys if key in chosen]
+        return keys
+
+    def _names(self, fan: str) -> set[str]:
+        """ "key version" of every entry of a folder of keys: results of others are dropped."""
+        names = set()
+        for key in self._roster.list_keys():
+            if layout.fan(key) == fan:
+                state, _ = self._roster.ask(key)
+                names |= {f"{key} {entry.version}"
+                          for entry in (*state.committed, *state.undecided)}
+        return names
+
+    def _object(self, key: str, watch: Watch) -> Iterator[ObjectScrub]:
+        store = self._store
+        now = store._now()
+        if self._repair:
+            scrub.heal_records(self._roster, store._guard, key, store._workers, now)
+        try:
+            state = self._roster.require_state(key)
+        except Uncertain as error:
+            yield ObjectScrub(key=key, version="", is_live=True, status="unknown", margin=0,
+                              how="medium", shards=(), bytes_read=0, repaired_shards=(),
+                              lost_rows=(), problem=str(error))
+            return
+        for entry in state.committed:
+            if entry.is_object:
+                result = scrub.scrub_version(
+                    self._roster, store._guard, key, entry, store._workers, now, watch,
+                    self._repair, entry == state.current)
+                self._states.note(result, now)
+                yield result
+
+
+def _code_of(code: ReedSolomon | Replication, block_size: int) -> Code:
+    if not isinstance(code, (ReedSolomon, Replication)):
+        raise InvalidParameter(f"code must be a ReedSolomon or a Replication, not {code!r}")
+    if code.generator == "explicit":
+        raise InvalidParameter("a code with a matrix of your own has no number in a shard file")
+    chosen = Code(code.generator, code.data_shards, code.parity_shards, block_size)
+    chosen.geometry(b"\1" * 16).make_block_geometry()  # refuses a block size out of range
+    return chosen
+
+
+def _check_quorum(code: Code, quorum: int | None) -> int:
+    """The write quorum, in failure domains."""
+    least = code.data_shards + (1 if code.parity_shards else 0)
+    if quorum is None:
+        return code.data_shards + -(-code.parity_shards // 2)
+    if not least <= quorum <= code.shard_count:
+        raise InvalidParameter(f"write_quorum must be {least} to {code.shard_count} for {code}, "
+                               f"not {quorum}")
+    return quorum
+
+
+def _check_domains(targets: list[Target], labels: list[str], quorum: int,
+                   allows_shared_devices: bool) -> None:
+    """Refuses targets that cannot be the failure domains that they are given for."""
+    numbers = range(len(targets))
+    durable = {labels[number] for number in numbers if targets[number].capabilities.durable}
+    if len(durable) < quorum:
+        raise InvalidParameter(f"{quorum} durable failure domains are needed, not {len(durable)}")
+    if allows_shared_devices:
+        return
+    devices = {number: targets[number].device() for number in numbers}
+    effective = domains_module.effective(dict(enumerate(labels)), devices)
+    if len(set(effective.values())) < len(set(labels)):
+        shared = [targets[number].location for number in numbers
+                  if list(devices.values()).count(devices[number]) > 1]
+        raise InvalidParameter(
+            f"{len(shared)} targets share a device and would fail together: "
+            f"{', '.join(shared[:3])}{', ...' if len(shared) > 3 else ''}; give targets on "
+            "different disks, or allow shared devices (for a trial)")
+
+
+def _plain(content: dict) -> dict:
+    """A configuration's content as JSON gives it back."""
+    import json
+    return json.loads(json.dumps(content))
+
+

@@ -1,0 +1,424 @@
+"""reed.Store over local folders: objects, damage, targets that go and return, reclaim, moves."""
+
+import errno
+import io
+import shutil
+
+import pytest
+
+import reed
+from reed.files import medium
+from reed.store import layout
+from store_folders import CODE, Clock, data_of, flip, folders, make, shard_files
+
+SIZES = (0, 1, 4095, 4 * 4096, 4 * 4096 + 1, 200_001)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    """These tests are not about power cuts."""
+    monkeypatch.setattr(medium, "fsync", lambda descriptor: None)
+
+
+# ---- objects -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [CODE, reed.Replication(3), reed.ReedSolomon(2, 1)], ids=repr)
+def test_objects_come_back_exactly(tmp_path, code):
+    with make(tmp_path, code=code) as store:
+        for size in SIZES:
+            report = store.put(f"object/{size}", data_of(size, size))
+            assert not report.degraded and report.object.size == size
+        assert [found.key for found in store.list("object/")] == sorted(
+            f"object/{size}" for size in SIZES)
+        for size in SIZES:
+            data = data_of(size, size)
+            assert store.read(f"object/{size}") == data
+            for start, end in ((0, size), (size // 3, 2 * size // 3), (size, size), (0, 1)):
+                assert store.read(f"object/{size}", start, end) == data[start:end]
+        assert store.scrub().status == "clean"
+        assert store.audit().verdict == "healthy"
+
+
+def test_sources_and_targets_of_every_kind(tmp_path):
+    data = data_of(1, 50_000)
+    source = tmp_path / "source"
+    source.write_bytes(data)
+    with make(tmp_path / "store") as store:
+        store.put("bytes", data)
+        store.put("path", source)
+        store.put("stream", io.BytesIO(data))
+        for key in ("bytes", "path", "stream"):
+            target = tmp_path / f"{key}.out"
+            report = store.get(key, target)
+            assert target.read_bytes() == data and report.digest == "match"
+            with pytest.raises(reed.TargetExists):
+                store.get(key, target)
+            stream = io.BytesIO()
+            store.get(key, stream, start=100, end=40_000)
+            assert stream.getvalue() == data[100:40_000]
+
+
+def test_overwriting_and_deleting(tmp_path):
+    with make(tmp_path) as store:
+        for version in range(4):
+            store.put("key", data_of(version, 10_000 + version))
+            assert store.read("key") == data_of(version, 10_000 + version)
+        store.delete("key")
+        with pytest.raises(reed.ObjectNotFound):
+            store.read("key")
+        with pytest.raises(reed.ObjectNotFound):
+            store.delete("key")
+        assert list(store.list()) == []
+        store.put("key", b"again")
+        assert store.read("key") == b"again"
+
+
+@pytest.mark.parametrize("key", ["a", "..", "a/b", "/", "\0", "ä" * 500, ".hidden", "x" * 1024,
+                                 "a.record", "%41", "=x~", "a~", "\n"])
+def test_keys_are_any_text(tmp_path, key):
+    base = tmp_path / "a/b"
+    with make(base) as store:
+        store.put(key, b"content")
+        assert store.read(key) == b"content"
+        assert [found.key for found in store.list()] == [key]
+        assert layout.unescape(layout.escape(key)) == key
+    assert len(shard_files(tmp_path)) == len(list(base.glob("disk*/shards/??/**/*.reed"))) == 6
+
+
+@pytest.mark.parametrize("key", ["", "x" * 1025, "\ud800", 7])
+def test_other_keys_are_refused(tmp_path, key):
+    with make(tmp_path) as store, pytest.raises(reed.InvalidParameter, match="key must"):
+        store.put(key, b"")
+
+
+def test_a_source_that_fails_leaves_nothing(tmp_path):
+    class Failing:
+        def __init__(self):
+            self.left = 100_000
+
+        def read(self, size):
+            self.left -= size
+            if self.left < 0:
+                raise OSError(errno.EIO, "the source is gone")
+            return b"x" * size
+
+    with make(tmp_path) as store:
+        store.put("key", b"before")
+        with pytest.raises(OSError, match="source is gone"):
+            store.put("key", Failing())
+        assert store.read("key") == b"before"
+    assert len(shard_files(tmp_path)) == 6
+    assert not [path for path in tmp_path.rglob(".*")]
+
+
+# ---- damage --------------------------------------------------------------------------------------
+
+
+def test_damage_within_the_redundancy_is_found_and_repaired(tmp_path):
+    data = data_of(2, 150_000)
+    with make(tmp_path) as store:
+        store.put("key", data)
+        files = shard_files(tmp_path)
+        whole = [path.read_bytes() for path in files]
+        flip(files[0])
+        files[1].write_bytes(whole[1][:-100])
+        assert store.read("key") == data
+        report = store.scrub()
+        assert report.status == "repairable" and report.repairable == 1
+        seen = []
+        report = store.scrub(repair=True, on_object=seen.append)
+        assert report.status == "clean" and report.repaired == 1
+        assert len(seen[0].repaired_shards) == 2 and seen[0].status == "repaired"
+        assert [path.read_bytes() for path in files] == whole
+        assert store.scrub().healthy == 1
+
+
+def test_damage_beyond_the_redundancy_is_named_and_nothing_wrong_is_served(tmp_path):
+    with make(tmp_path) as store:
+        store.put("key", data_of(3, 16_000))
+        store.put("other", b"fine")
+        for path in shard_files(tmp_path, "key")[:3]:
+            flip(path)
+        with pytest.raises(reed.BeyondRepair):
+            store.read("key")
+        with pytest.raises(reed.BeyondRepair):
+            store.repair("key")
+        report = store.scrub(repair=True)
+        assert (report.status, report.beyond_repair, report.healthy) == ("beyond repair", 1, 1)
+        assert store.stat("key").status == "beyond repair"
+        assert store.read("other") == b"fine"
+
+
+def test_a_shard_of_an_older_version_in_the_place_of_a_newer_one_is_wrong(tmp_path):
+    with make(tmp_path) as store:
+        store.put("key", data_of(4, 20_000))
+        old = {path.parent.parent.parent: path.read_bytes() for path in shard_files(tmp_path)}
+        store.put("key", data_of(5, 20_000))
+        newer = [path for path in shard_files(tmp_path) if "-000000000002-" in path.name]
+        newer[0].write_bytes(old[newer[0].parent.parent.parent])
+        assert store.read("key") == data_of(5, 20_000)
+        assert store.scrub(repair=True).repaired == 1
+
+
+def test_read_repair(tmp_path):
+    with make(tmp_path) as store:
+        store.put("key", data_of(6, 60_000))
+        for path in shard_files(tmp_path)[:1]:
+            path.unlink()
+        report = None
+        for _ in range(2):
+            report = store.get("key", io.BytesIO(), read_repair=True)
+        assert not report.damaged_shards and store.scrub().status == "clean"
+
+
+def test_a_record_that_is_damaged_says_nothing_and_is_made_new(tmp_path):
+    with make(tmp_path) as store:
+        store.put("key", b"content")
+        records = sorted(tmp_path.glob("disk*/objects/*/*.record"))
+        whole = [path.read_bytes() for path in records]
+        for path in records[:2]:
+            flip(path, 100)
+        assert store.read("key") == b"content"
+        store.scrub(repair=True)
+        assert [len(path.read_bytes()) for path in records] == list(map(len, whole))
+        for path in records[:3]:
+            flip(path, 100)
+        with pytest.raises(reed.Uncertain):
+            store.read("key")
+        with pytest.raises(reed.Uncertain):
+            list(store.list())
+
+
+# ---- targets that go and return ------------------------------------------------------------------
+
+
+def test_a_lost_target_is_rebuilt_elsewhere(tmp_path):
+    data = data_of(7, 90_000)
+    with make(tmp_path) as store:
+        store.put("key", data)
+        shutil.rmtree(tmp_path / "disk3")
+        assert store.read("key") == data
+        report = store.put("later", data)
+        assert report.degraded and report.shards_written == 5
+        (new,) = folders(tmp_path / "new", 1)
+        report = store.rebuild(3, new)
+        assert report.complete and report.shards_rebuilt == 2
+        shard_size = shard_files(new)[0].stat().st_size
+        assert report.bytes_read <= 2 * 4 * shard_size
+        assert store.scrub().status == "clean" and store.audit().verdict == "healthy"
+        assert [entry["command"] for entry in store.audit().journal] == ["rebuild"]
+
+
+def test_a_target_that_returns_is_quarantined_until_it_is_reconciled(tmp_path):
+    with make(tmp_path) as store:
+        store.put("a", b"old")
+        store.put("b", b"gone")
+        (tmp_path / "disk0").rename(tmp_path / "away")
+        store.put("a", b"new")
+        store.delete("b")
+        (tmp_path / "away").rename(tmp_path / "disk0")
+        assert store.slots()[0].state == "stale"
+        assert store.read("a") == b"new"
+        with pytest.raises(reed.ObjectNotFound):
+            store.read("b")
+        assert store.stat("a").margin == 1
+        assert store.reclaim().refused is not None
+        report = store.reconcile()
+        assert report.complete and report.shards_rebuilt == 1
+        assert store.audit().verdict == "healthy" and store.stat("a").margin == 2
+        assert store.scrub().status == "clean"
+
+
+def test_without_a_majority_nothing_is_said_to_be_absent(tmp_path):
+    with make(tmp_path) as store:
+        store.put("key", b"content")
+        for number in range(3):
+            shutil.rmtree(tmp_path / f"disk{number}")
+        for act in (lambda: store.read("key"), lambda: store.read("never"),
+                    lambda: list(store.list()), lambda: store.put("key", b"new"),
+                    lambda: store.delete("key"), store.audit, store.scrub, store.reclaim):
+            with pytest.raises(reed.Uncertain):
+                act()
+
+
+def test_a_target_that_was_replaced_is_a_stranger_when_it_returns(tmp_path):
+    with make(tmp_path) as store:
+        store.put("key", b"old")
+        (tmp_path / "disk0").rename(tmp_path / "away")
+        store.rebuild(0, folders(tmp_path / "new", 1)[0])
+        store.put("key", b"new")
+        (tmp_path / "away").rename(tmp_path / "disk0")
+        assert store.read("key") == b"new"
+    places = [tmp_path / "disk0", tmp_path / "disk1"]
+    with reed.Store.open(places, threads=1) as store:
+        assert store.read("key") == b"new"
+        assert str(tmp_path / "disk0") not in [slot.location for slot in store.slots()]
+
+
+def test_targets_may_be_given_in_any_order_and_elsewhere(tmp_path):
+    with make(tmp_path) as store:
+        store.put("key", b"content")
+    moved = []
+    for number in range(6):
+        moved.append(tmp_path / f"mount{5 - number}")
+        (tmp_path / f"disk{number}").rename(moved[-1])
+    with pytest.raises(reed.Uncertain), reed.Store.open(moved[0]) as store:
+        store.read("key")
+    with reed.Store.open(moved[::-1]) as store:
+        assert store.read("key") == b"content"
+    assert store.audit().verdict == "healthy"
+
+
+def test_strangers_and_copies_are_refused(tmp_path):
+    with make(tmp_path / "one") as one, make(tmp_path / "two") as two:
+        one.put("key", b"1")
+        two.put("key", b"2")
+    with pytest.raises(reed.WrongTarget, match="belongs to the store"):
+        reed.Store.open([tmp_path / "one/disk0", tmp_path / "two/disk1"])
+    shutil.copytree(tmp_path / "one/disk0", tmp_path / "copy")
+    with pytest.raises(reed.WrongTarget, match="same target"):
+        reed.Store.open([tmp_path / "one/disk0", tmp_path / "copy"])
+    with pytest.raises(reed.NotAStore):
+        reed.Store.open(folders(tmp_path / "empty", 1))
+    with pytest.raises(reed.WrongTarget, match="holds target"):
+        reed.Store.create([tmp_path / f"one/disk{i}" for i in range(6)], code=CODE,
+                          allow_shared_devices=True)
+
+
+def test_targets_on_one_device_are_refused_or_told(tmp_path):
+    with pytest.raises(reed.InvalidParameter, match="share a device"):
+        reed.Store.create(folders(tmp_path / "a", 6), code=CODE)
+    with make(tmp_path / "b") as store:
+        store.put("key", b"x")
+        report = store.audit()
+        assert any("count as one failure domain" in warning for warning in report.warnings)
+        assert report.objects[0].domain_margin == 0 and report.objects[0].margin == 2
+
+
+def test_another_host_is_refused_until_it_takes_over(tmp_path):
+    with make(tmp_path, host="one") as one:
+        one.put("key", b"1")
+        with reed.Store.open(tmp_path / "disk0", host="two", threads=1) as two:
+            assert two.read("key") == b"1"
+            for act in (lambda: two.put("key", b"2"), lambda: two.delete("key"), two.reclaim,
+                        two.reconcile, lambda: two.scrub(repair=True)):
+                with pytest.raises(reed.LeaseHeld):
+                    act()
+            two.take_over()
+            two.put("key", b"2")
+        with pytest.raises(reed.LeaseHeld):
+            one.put("key", b"3")
+        assert one.read("key") == b"2"
+
+
+# ---- reclaim and migration -----------------------------------------------------------------------
+
+
+def test_reclaim_waits_for_retention_and_then_frees(tmp_path):
+    with make(tmp_path, retention_hours=24) as store:
+        store.put("key", data_of(8, 50_000))
+        store.put("key", data_of(9, 50_000))
+        store.put("gone", b"x")
+        store.delete("gone")
+        report = store.reclaim()
+        assert not report.versions and len(report.kept) == 2
+        store.clock.now += 25 * 3600
+        assert store.reclaim(dry_run=True).versions and len(shard_files(tmp_path)) == 18
+        report = store.reclaim()
+        assert len(report.versions) == 2 and report.tombstones == ("gone",)
+        assert len(shard_files(tmp_path)) == 6
+        assert store.read("key") == data_of(9, 50_000)
+        assert [entry["command"] for entry in store.audit().journal] == ["reclaim"]
+
+
+def test_reclaim_keeps_what_a_damaged_successor_replaced(tmp_path):
+    with make(tmp_path, retention_hours=0) as store:
+        store.put("key", data_of(10, 50_000))
+        store.put("key", data_of(11, 50_000))
+        flip(next(path for path in shard_files(tmp_path) if "-000000000002-" in path.name))
+        report = store.reclaim()
+        assert not report.versions and "repairable" in str(report.kept)
+        store.scrub(repair=True)
+        assert store.reclaim().versions
+
+
+@pytest.mark.parametrize("step", [-3600, 90 * 86400])
+def test_a_clock_that_jumps_stops_reclaim(tmp_path, step):
+    class Set(Clock):
+        offset = 0.0
+
+        def wall(self):
+            return self.now + self.offset
+
+    with make(tmp_path, clock=Set(), retention_hours=1) as store:
+        store.put("key", b"1")
+        store.put("key", b"2")
+        store.clock.offset = step
+        with pytest.raises(reed.ClockJumped):
+            store.reclaim()
+        assert len(shard_files(tmp_path)) == 12
+        store.clock.now += 3 * 3600 - min(0, step)
+        assert store.reclaim(accept_clock=True).versions
+
+
+def test_migration_to_another_code_keeps_the_source_for_its_retention(tmp_path):
+    data = {f"key{i}": data_of(i, 30_000 * i) for i in range(4)}
+    with make(tmp_path, code=reed.Replication(3), retention_hours=24) as store:
+        for key, content in data.items():
+            store.put(key, content)
+        before = len(shard_files(tmp_path))
+        report = store.migrate(code=CODE)
+        assert report.copied == 4 and report.complete
+        assert store.migrate(code=CODE).copied == 0
+        assert {found.code for found in store.list()} == {"4+2"}
+        assert len(shard_files(tmp_path)) == before + 4 * 6
+        store.clock.now += 25 * 3600
+        assert len(store.reclaim().versions) == 4
+        assert {key: store.read(key) for key in data} == data
+        assert len(shard_files(tmp_path)) == 4 * 6
+
+
+def test_migration_of_a_damaged_object_never_copies_the_damage(tmp_path):
+    data = data_of(12, 100_000)
+    with make(tmp_path, code=reed.Replication(3)) as store:
+        store.put("key", data)
+        flip(shard_files(tmp_path)[0], 70_000)
+        assert store.migrate(code=CODE).copied == 1
+        assert store.read("key") == data and store.scrub().beyond_repair == 0
+
+
+def test_migration_to_other_targets(tmp_path):
+    with make(tmp_path, retention_hours=0) as store:
+        store.put("key", data_of(13, 40_000))
+        new = folders(tmp_path / "new", 6)
+        report = store.migrate(targets=new)
+        assert report.copied == 1
+        assert len(shard_files(tmp_path / "new")) == 6
+        store.put("other", b"x")
+        assert len(shard_files(tmp_path / "new")) == 12
+        store.reclaim()
+        assert store.read("key") == data_of(13, 40_000)
+        assert len(shard_files(tmp_path)) == 12
+
+
+# ---- scrubbing in parts --------------------------------------------------------------------------
+
+
+def test_parts_of_a_scrub_merge_and_remember(tmp_path):
+    with make(tmp_path) as store:
+        for i in range(20):
+            store.put(f"key{i}", bytes([i]) * 100)
+        whole = store.scrub()
+        parts = [store.scrub(shard=(i, 3)).as_dict() for i in range(3)]
+        assert reed.store.ScrubReport.merge(parts) == whole
+        assert store.scrub(older_than_hours=1).status == "nothing read"
+        store.clock.now += 2 * 3600
+        assert store.scrub(percent=25).objects == 5
+        assert store.scrub(older_than_hours=1).objects == 15
+        assert store.scrub(older_than_hours=1).objects == 0
+
+
+def test_a_scrub_of_an_empty_store_is_not_clean(tmp_path):
+    with make(tmp_path) as store:
+        assert store.scrub().status == "nothing read"
