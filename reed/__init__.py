@@ -19,8 +19,10 @@ _HOMES = {
     "info": "reed.codes",
     "get_include": "reed.codes",
     "get_library_dir": "reed.codes",
+    "Store": "reed.store",
     "files": None,
     "durability": None,
+    "store": None,
     "ReedError": "reed.errors",
     "InvalidParameter": "reed.errors",
     "TooFewShards": "reed.errors",
@@ -43,6 +45,15 @@ _HOMES = {
     "ReadBackMismatch": "reed.errors",
     "TargetExists": "reed.errors",
     "Cancelled": "reed.errors",
+    "StoreError": "reed.errors",
+    "ObjectNotFound": "reed.errors",
+    "Uncertain": "reed.errors",
+    "QuorumNotReached": "reed.errors",
+    "WrongTarget": "reed.errors",
+    "NotAStore": "reed.errors",
+    "StoreBusy": "reed.errors",
+    "LeaseHeld": "reed.errors",
+    "ClockJumped": "reed.errors",
 }
 
 __all__ = ["__version__", *_HOMES]

@@ -166,3 +166,74 @@ class TargetExists(ReedError, FileExistsError):
 
 class Cancelled(ReedError):
     """The caller's ``cancel`` said so; nothing was published."""
+
+
+class StoreError(ReedError):
+    """Base of what only ``reed.Store`` raises."""
+
+
+class ObjectNotFound(StoreError, LookupError):
+    """A majority of the targets says that there is no such object. Attribute: ``key``."""
+
+    def __init__(self, message, key=None):
+        super().__init__(message)
+        self.key = key
+
+
+class Uncertain(StoreError):
+    """Too few targets answer to say what is true. Nothing is claimed to be absent.
+
+    Attributes: ``key`` where one is concerned; ``answered`` and ``needed`` (counts of slots).
+    """
+
+    def __init__(self, message, key=None, answered=None, needed=None):
+        super().__init__(message)
+        self.key = key
+        self.answered = answered
+        self.needed = needed
+
+
+class QuorumNotReached(StoreError):
+    """Too few failure domains took the data; nothing was committed.
+
+    Attributes: ``reached`` and ``needed`` (counts of domains); ``failures``, mapping from slot to
+    the reason.
+    """
+
+    def __init__(self, message, reached=None, needed=None, failures=None):
+        super().__init__(message)
+        self.reached = reached
+        self.needed = needed
+        self.failures = dict(failures or {})
+
+
+class WrongTarget(StoreError):
+    """A target is not what it was given for: no store, another store, one twice.
+
+    Attribute: ``location``.
+    """
+
+    def __init__(self, message, location=None):
+        super().__init__(message)
+        self.location = location
+
+
+class NotAStore(WrongTarget):
+    """None of the targets holds a configuration that can be read."""
+
+
+class StoreBusy(StoreError):
+    """Another process holds the store's lock for longer than the caller would wait."""
+
+
+class LeaseHeld(StoreError):
+    """Another host writes to this store. Attributes: ``holder``, ``host``."""
+
+    def __init__(self, message, holder=None, host=None):
+        super().__init__(message)
+        self.holder = holder
+        self.host = host
+
+
+class ClockJumped(StoreError):
+    """The clock cannot be trusted to count retention; nothing was removed."""
