@@ -12,6 +12,7 @@ import sys
 import pytest
 
 import c_build
+import test_isal
 from test_c_checksum import NATIVE_KERNELS
 
 LONG = os.environ.get("REED_LONG", "") not in ("", "0")
@@ -77,6 +78,13 @@ def test_aarch64(tmp_path, name):
 def test_kernel_aarch64(tmp_path, kernel):
     run(tmp_path, "test_kernels", kernel, *ROUNDS, compiler=c_build.AARCH64_COMPILER,
         flags=c_build.AARCH64_FLAGS, wrapper=c_build.AARCH64_WRAPPER)
+
+
+def test_isal_aarch64(tmp_path):
+    core = c_build.core_objects(c_build.AARCH64_FLAGS, c_build.AARCH64_COMPILER)
+    program = test_isal.linked(tmp_path, core, c_build.AARCH64_FLAGS, c_build.AARCH64_COMPILER)
+    c_build.run(program, wrapper=c_build.AARCH64_WRAPPER,
+                env={**os.environ, "REED_KERNEL": "neon"})
 
 
 def test_valgrind(tmp_path):

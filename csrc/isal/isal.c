@@ -27,6 +27,16 @@ enum {
     /* Limits of one plan, so that it fits any thread's stack. What is larger takes several. */
     ENTRIES_SIZE = 16384,
     BLOCKS_MAX = 8,
+    TARGETS_MAX = BLOCKS_MAX * KERNEL_TARGETS_MAX,
+    /* Bytes of all shards up to which nothing is gained by writing past the caches. */
+    SMALL_BYTES = 1 << 20,
+    /* Bytes of all shards from which on they surely come from memory; shards from which on they are
+     * gathered; the memory for that, and the shards that it can hold a useful slice of. */
+    GATHER_BYTES_MIN = 4 << 20,
+    GATHER_SHARDS_MIN = 21,
+    GATHER_SIZE = 8192,
+    GATHER_SHARDS_MAX = 64,
+    CACHE_LINE = 64,
     /* Bytes of all sources that stay in a core's caches where several blocks of a plan, or several
      * plans, read them one after the other. */
     L1_BUDGET = 24576,
@@ -39,6 +49,7 @@ enum {
  * most. Written once, before the loader lets anybody call, and only read afterwards. */
 static struct {
     const struct reed_kernel *kernel;
+    size_t capacity; /* coefficients that one plan holds */
     alignas(max_align_t) uint8_t entries[GF256_ORDER * ENTRY_SIZE_MAX];
 } chosen;
 
@@ -52,6 +63,7 @@ __attribute__((constructor)) static void choose_kernel(void)
                 reed_status_message(status));
         abort();
     }
+    chosen.capacity = ENTRIES_SIZE / chosen.kernel->entry_size;
     for (unsigned c = 0; c < GF256_ORDER; c++) {
         chosen.kernel->prepare((uint8_t)c, chosen.entries + c * chosen.kernel->entry_size);
     }
@@ -89,10 +101,11 @@ static inline uint8_t *copy_entry(uint8_t *to, uint8_t coefficient, size_t entry
 
 static bool is_sum(const struct product *product)
 {
+    if (product->target_count != 1) return false;
     for (size_t s = 0; s < product->source_count; s++) {
         if (coefficient_at(product, 0, s) != 1) return false;
     }
-    return product->target_count == 1;
+    return true;
 }
 
 /* Columns at a time: a multiple of `minimum`. */
@@ -102,24 +115,91 @@ static size_t slice_for(size_t budget, size_t minimum, size_t source_count)
     return slice > minimum ? slice : minimum;
 }
 
+/* The coefficients of targets [first, last), as kernel->multiply takes them; returns their end. */
+static inline uint8_t *prepare(const struct product *product, size_t first, size_t last,
+                               uint8_t *entry)
+{
+    size_t entry_size = chosen.kernel->entry_size;
+    for (size_t s = 0; s < product->source_count; s++) {
+        for (size_t t = first; t < last; t++) {
+            entry = copy_entry(entry, coefficient_at(product, t, s), entry_size);
+        }
+    }
+    return entry;
+}
+
+static void apply_plan(const struct reed_plan *plan, const uint8_t *const *sources,
+                       uint8_t *const *targets, size_t begin, size_t end)
+{
+    if (reed_plan_apply(plan, sources, targets, begin, end, NULL) != REED_OK) {
+        abort(); /* it refuses malformed plans and ranges only, and those here are not */
+    }
+}
+
+/* Many shards that come from memory: their slices are gathered on the stack, one shard after the
+ * other, multiplied there, and written out past the caches. Shards whose addresses are congruent
+ * modulo 4096, as those of one array often are, would drive each other out of the caches before a
+ * second block reads them; and processors follow few streams at a time. */
+static void apply_gathered(const struct reed_plan *plan, const struct product *product,
+                           size_t begin, size_t end)
+{
+    alignas(KERNEL_VECTOR_SIZE_MAX) uint8_t memory[GATHER_SIZE];
+    const uint8_t *sources[GATHER_SHARDS_MAX];
+    uint8_t *targets[GATHER_SHARDS_MAX];
+    size_t shard_count = product->source_count + product->target_count;
+    size_t slice = GATHER_SIZE / shard_count / KERNEL_VECTOR_SIZE_MAX * KERNEL_VECTOR_SIZE_MAX;
+    for (size_t s = 0; s < product->source_count; s++) sources[s] = memory + s * slice;
+    for (size_t t = 0; t < product->target_count; t++) {
+        targets[t] = memory + (product->source_count + t) * slice;
+    }
+    while (begin < end) {
+        size_t size = size_min(slice, end - begin);
+        for (size_t s = 0; s < product->source_count; s++) {
+            memcpy(memory + s * slice, product->sources[s] + begin, size);
+            for (size_t i = 0; i < size; i += CACHE_LINE) { /* behind the end it cannot fault */
+                __builtin_prefetch(product->sources[s] + begin + 2 * slice + i, 0, 2);
+            }
+        }
+        apply_plan(plan, sources, targets, 0, size);
+        for (size_t t = 0; t < product->target_count; t++) {
+            const uint8_t *computed = targets[t];
+            uint8_t *target = product->targets[t] + begin;
+            if ((uintptr_t)target % plan->kernel->vector_size == 0) {
+                plan->kernel->add(&computed, 1, target, 0, size, KERNEL_STREAM);
+            } else {
+                memcpy(target, computed, size);
+            }
+        }
+        begin += size;
+    }
+    plan->kernel->fence();
+}
+
+static bool is_gathering_better(const struct reed_plan *plan, size_t size)
+{
+    size_t shard_count = (size_t)plan->source_count + plan->target_count;
+    return !plan->accumulates && shard_count <= GATHER_SHARDS_MAX &&
+           (plan->block_count > 1 || shard_count >= GATHER_SHARDS_MIN) &&
+           size >= GATHER_BYTES_MIN / shard_count;
+}
+
 /* A part of a product that one plan on the stack holds: as few blocks as hold its targets, which
  * are shared out evenly. A row of ones among others is multiplied like them: measured, that costs
  * less than reading the sources once more for it. */
 static void apply_part(const struct product *product, size_t begin, size_t end)
 {
-    const struct reed_kernel *kernel = chosen.kernel;
     alignas(max_align_t) uint8_t entries[ENTRIES_SIZE];
     struct plan_block blocks[BLOCKS_MAX];
     struct reed_plan plan = {
-        .kernel = kernel,
+        .kernel = chosen.kernel,
         .source_count = (uint32_t)product->source_count,
         .target_count = (uint32_t)product->target_count,
         .accumulates = product->accumulates,
         .slice_size = slice_for(L1_BUDGET, L1_SLICE_MIN, product->source_count),
+        .block_count = (product->target_count + KERNEL_TARGETS_MAX - 1) / KERNEL_TARGETS_MAX,
         .blocks = blocks,
         .entries = entries,
     };
-    plan.block_count = (product->target_count + KERNEL_TARGETS_MAX - 1) / KERNEL_TARGETS_MAX;
     uint8_t *entry = entries;
     size_t first = 0;
     for (size_t i = 0; i < plan.block_count; i++) {
@@ -131,16 +211,30 @@ static void apply_part(const struct product *product, size_t begin, size_t end)
             .is_sum = is_sum(product),
             .entries_offset = (size_t)(entry - entries),
         };
-        for (size_t s = 0; !blocks[i].is_sum && s < product->source_count; s++) {
-            for (size_t t = first; t < last; t++) {
-                entry = copy_entry(entry, coefficient_at(product, t, s), kernel->entry_size);
-            }
-        }
+        if (!blocks[i].is_sum) entry = prepare(product, first, last, entry);
         first = last;
     }
-    if (reed_plan_apply(&plan, product->sources, product->targets, begin, end, NULL) != REED_OK) {
-        abort(); /* it refuses malformed plans and ranges only, and these are made above */
+    if (is_gathering_better(&plan, end - begin)) {
+        apply_gathered(&plan, product, begin, end);
+    } else {
+        apply_plan(&plan, product->sources, product->targets, begin, end);
     }
+}
+
+/* What a plan would come to where one block holds all targets and everything stays in cache,
+ * without making one: of a small stripe, that would be half the time. */
+static void apply_small(const struct product *product, size_t size)
+{
+    const struct reed_kernel *kernel = chosen.kernel;
+    enum kernel_write write = product->accumulates ? KERNEL_ADD : KERNEL_STORE;
+    if (is_sum(product)) {
+        kernel->add(product->sources, product->source_count, product->targets[0], 0, size, write);
+        return;
+    }
+    alignas(max_align_t) uint8_t entries[ENTRIES_SIZE];
+    prepare(product, 0, product->target_count, entries);
+    kernel->multiply(entries, product->sources, product->source_count, product->targets,
+                     product->target_count, 0, size, write);
 }
 
 /* Columns [begin, end) by as many plans as it takes: groups of targets, and for each group the
@@ -166,12 +260,20 @@ static void apply_columns(const struct product *whole, size_t sources_max, size_
 
 static void apply_product(const struct product *product, size_t size)
 {
-    size_t capacity = ENTRIES_SIZE / chosen.kernel->entry_size;
-    size_t sources_max = size_min(product->source_count, capacity / KERNEL_TARGETS_MAX);
-    size_t targets_max = size_min(capacity / sources_max, BLOCKS_MAX * KERNEL_TARGETS_MAX);
-    bool is_one_group = product->target_count <= targets_max;
-    size_t slice =
-        is_one_group ? size : slice_for(L2_BUDGET, L2_SLICE_MIN, product->source_count);
+    size_t coefficient_count = product->source_count * product->target_count;
+    if (coefficient_count <= chosen.capacity && product->target_count <= TARGETS_MAX) {
+        size_t shard_count = product->source_count + product->target_count;
+        if (product->target_count <= KERNEL_TARGETS_MAX && size <= SMALL_BYTES &&
+            size * shard_count <= SMALL_BYTES) {
+            apply_small(product, size);
+        } else {
+            apply_part(product, 0, size);
+        }
+        return;
+    }
+    size_t sources_max = size_min(product->source_count, chosen.capacity / KERNEL_TARGETS_MAX);
+    size_t targets_max = size_min(chosen.capacity / sources_max, TARGETS_MAX);
+    size_t slice = slice_for(L2_BUDGET, L2_SLICE_MIN, product->source_count);
     for (size_t begin = 0; begin < size;) {
         size_t end = begin + size_min(slice, size - begin);
         apply_columns(product, sources_max, targets_max, begin, end);
