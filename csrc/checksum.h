@@ -48,6 +48,31 @@ uint32_t crc32c_arm(uint32_t value, const uint8_t *data, size_t size);
 uint32_t crc32_arm(uint32_t value, const uint8_t *data, size_t size);
 #endif
 
+/* A CRC32C under way. */
+struct crc32c_state {
+    union {
+        uint8_t lanes[64]; /* of a folding */
+        uint32_t crc32c;   /* without one */
+    };
+};
+
+/* CRC32Cs of several shards that grow side by side. The state between two pieces is a whole vector,
+ * so that pieces may be short: nothing is reduced before the end. */
+struct crc32c_folding {
+    size_t slice_size; /* bytes of each shard at a time that a fused pass should take */
+    void (*begin)(struct crc32c_state *states, size_t count);
+    /* The next `size` bytes, a multiple of 64, of shards[i] into states[i]. `copies`, when not
+     * NULL: they are also streamed to copies[i], which is aligned to 64. `fetch_ahead`: bytes. */
+    void (*add)(struct crc32c_state *states, size_t count, const uint8_t *const *shards,
+                size_t size, uint8_t *const *copies, size_t fetch_ahead);
+    /* The finished checksum, after the last tail_size bytes, fewer than 64. */
+    uint32_t (*end)(const struct crc32c_state *state, const uint8_t *tail, size_t tail_size);
+};
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+extern const struct crc32c_folding crc32c_folding_avx512; /* needs cpu_has_avx512_gfni() */
+#endif
+
 /* a * b modulo P, all reflected. */
 static inline uint32_t crc_multiply(uint32_t polynomial, uint32_t a, uint32_t b)
 {

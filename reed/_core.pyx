@@ -48,6 +48,8 @@ cdef enum:
     # Columns that are worth a thread of their own, and the multiple at which columns are split.
     THREAD_COLUMNS_MIN = 4096
     THREAD_COLUMNS_STEP = 64
+    CACHE_LINE_SIZE = 64
+    ALIGNED_BYTES_MIN = 65536
 
 if <int>SHARDS_MAX != <int>REED_SHARDS_MAX:
     raise ImportError(f"built for {SHARDS_MAX} shards, reed.h says {REED_SHARDS_MAX}")
@@ -269,6 +271,17 @@ cdef inline bint overlaps(const uint8_t *a, const uint8_t *b, Py_ssize_t a_size,
     return <uintptr_t>a < <uintptr_t>b + b_size and <uintptr_t>b < <uintptr_t>a + a_size
 
 
+cdef object new_rows(Py_ssize_t count, Py_ssize_t size):
+    """A (count, size) array for results. Large ones begin at a cache line, which NumPy's do not, so
+    that they can be written past the cache."""
+    cdef Py_ssize_t begin
+    if count * size < ALIGNED_BYTES_MIN:
+        return empty((count, size), uint8)
+    room = empty(count * size + CACHE_LINE_SIZE - 1, uint8)
+    begin = -<Py_ssize_t>room.ctypes.data % CACHE_LINE_SIZE
+    return room[begin:begin + count * size].reshape(count, size)
+
+
 cdef int refuse_overlap(Rows *sources, Rows *targets, Py_ssize_t target_offset,
                         Py_ssize_t target_size) except -1:
     """Targets may alias neither sources nor each other."""
@@ -401,9 +414,9 @@ cdef int apply_ranges(const reed_plan *plan, const uint8_t *const *sources,
 
 
 cdef int run_tasks(list tasks) except -1:
-    """The first task runs on the caller's thread, each other one on a thread of its own, which costs
-    no more than to hand it to one that waits. Tasks use the caller's memory: whatever happens (an
-    interrupt, no thread to be had), none runs when this returns."""
+    """The first task runs on the caller's thread, each other one on a thread of its own, which
+    costs no more than to hand it to one that waits. Tasks use the caller's memory: whatever happens
+    (an interrupt, no thread to be had), none runs when this returns."""
     cdef _Columns task
     try:
         for task in tasks[1:]:
@@ -676,7 +689,7 @@ cdef class Code:
                 sources.count = 0
                 break
         if out is None:
-            block = empty((len(indices), max(sources.size, 0)), uint8)
+            block = new_rows(len(indices), max(sources.size, 0))
             rows_take(targets, block, len(indices), True, "out")
             return dict(zip(indices, block))
         targets.size = sources.size
@@ -716,7 +729,7 @@ cdef class Code:
         try:
             rows_take(&sources, data, self.data_shards, False, "data")
             if out is None:
-                out = empty((self.parity_shards, sources.size), uint8)
+                out = new_rows(self.parity_shards, sources.size)
                 rows_take(&targets, out, self.parity_shards, True, "out")
             else:
                 targets.size = sources.size
@@ -786,7 +799,7 @@ cdef class Code:
         try:
             rows_take(&sources, data, self.data_shards, False, "data")
             if out is None:
-                out = empty((self.parity_shards, sources.size), uint8)
+                out = new_rows(self.parity_shards, sources.size)
                 rows_take(&targets, out, self.parity_shards, True, "out")
             else:
                 targets.size = sources.size
@@ -933,7 +946,7 @@ cdef class Code:
             size = max(copies.size, 0)
             column_range(columns, size, &begin, &end)
             if out is None:
-                out = empty((row_count, end - begin), uint8)
+                out = new_rows(row_count, end - begin)
                 rows_take(&targets, out, row_count, True, "out")
             else:
                 targets.size = end - begin

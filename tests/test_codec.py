@@ -216,6 +216,27 @@ def test_fused_checksums(kernel, seed):
             assert np.array_equal(fixed_checksums[i], checksums[i])
 
 
+@pytest.mark.parametrize("name, k, m", [("native", 10, 4), ("zfec", 20, 3), ("native", 40, 30),
+                                        ("replication", 1, 2)])
+def test_fused_checksums_of_large_shards(name, k, m, kernel, seed):
+    """Past the cache: with blocks and ends that are whole cache lines and that are not."""
+    code = make(name, k, m, kernel=kernel)
+    rng = np.random.default_rng(seed)
+    size = (5 << 20) // (k + m) // 64 * 64
+    data = rng.integers(0, 256, (k, size), np.uint8)
+    shards = stripe_of(code, data)
+    for columns, block_size in ((size, 65536), (size, 65500), (size - 1, 32768), (size - 64, 4096)):
+        for begin in (0, 16):
+            room = np.full((m, size + 64), 0xA5, np.uint8)
+            out = room[:, begin:begin + columns]
+            _, checksums = code.encode_crc32c(data[:, :columns], block_size, out=out)
+            assert np.array_equal(out, shards[k:, :columns])
+            assert (room[:, :begin] == 0xA5).all() and (room[:, begin + columns:] == 0xA5).all()
+            assert checksums.tolist() == [
+                [reed.crc32c(row[i:min(i + block_size, columns)])
+                 for i in range(0, columns, block_size)] for row in shards]
+
+
 def test_fused_checksums_give_nothing_unverified(seed):
     rng = np.random.default_rng(seed)
     code = reed.ReedSolomon(4, 2)

@@ -22,6 +22,9 @@ static const uint32_t crc32c_powers[31] = {
 static const uint32_t crc32c_long_product_shifts[2] = {0xc9c8b782u, 0x889774e1u};
 static const uint32_t crc32c_short_product_shifts[2] = {0x1b3d8f29u, 0xa60ce07bu};
 
+/* What folding by 64 bytes turns into the initial register: ffffffff x^(-512). */
+static const uint32_t crc32c_fold_start = 0x6b115ea6u;
+
 /* What moves a remainder ahead by one and by two long streams: x^(8n) and x^(16n). */
 static const uint32_t crc32c_long_shifts[2] = {0xd27285dbu, 0x46bf959eu};
 

@@ -139,6 +139,18 @@ TARGET_AVX512 static inline __m512i fold_512(__m512i remainder, __m512i constant
                                      XOR3);
 }
 
+/* The 128-bit remainder of four that follow each other. */
+TARGET_AVX512 static inline __m128i fold_lanes(const struct crc_folds *folds, __m512i d)
+{
+    /* Lanes 0 to 2 to the place of lane 3, which stays. */
+    const __m512i to_last_lane = _mm512_set_epi64(
+        0, 0, folds->by_16[1], folds->by_16[0], folds->by_32[1], folds->by_32[0],
+        folds->by_48[1], folds->by_48[0]);
+    d = fold_512(d, to_last_lane, _mm512_maskz_mov_epi64(0xc0, d));
+    __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(d), _mm512_extracti64x4_epi64(d, 1));
+    return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
 /* The 128-bit remainder of `crc` and all but the last size % 64 bytes; size is 256 or more. */
 TARGET_AVX512 static inline __m128i fold_vectors(const struct crc_folds *folds, uint32_t crc,
                                                  const uint8_t *data, size_t size)
@@ -163,24 +175,24 @@ TARGET_AVX512 static inline __m128i fold_vectors(const struct crc_folds *folds, 
     d = fold_512(b, fold_constant(folds->by_128), d);
     d = fold_512(c, by_64, d);
     for (; size >= 64; data += 64, size -= 64) d = fold_512(d, by_64, _mm512_loadu_si512(data));
+    return fold_lanes(folds, d);
+}
 
-    /* Lanes 0 to 2 to the place of lane 3, which stays. */
-    const __m512i to_last_lane = _mm512_set_epi64(
-        0, 0, folds->by_16[1], folds->by_16[0], folds->by_32[1], folds->by_32[0],
-        folds->by_48[1], folds->by_48[0]);
-    d = fold_512(d, to_last_lane, _mm512_maskz_mov_epi64(0xc0, d));
-    __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(d), _mm512_extracti64x4_epi64(d, 1));
-    return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+/* The finished CRC32C after a 128-bit remainder and the bytes behind it. */
+TARGET_SSE42 static inline uint32_t crc32c_finish(__m128i remainder, const uint8_t *data,
+                                                  size_t size)
+{
+    uint64_t crc = _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(remainder));
+    crc = _mm_crc32_u64(crc, (uint64_t)_mm_extract_epi64(remainder, 1));
+    return ~(uint32_t)add_bytes(crc, data, size);
 }
 
 TARGET_AVX512 uint32_t crc32c_avx512(uint32_t value, const uint8_t *data, size_t size)
 {
     if (size < 256) return crc32c_sse42(value, data, size);
 
-    __m128i last = fold_vectors(&crc32c_folds, ~value, data, size);
-    uint64_t crc = _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(last));
-    crc = _mm_crc32_u64(crc, (uint64_t)_mm_extract_epi64(last, 1));
-    return ~(uint32_t)add_bytes(crc, data + size / 64 * 64, size % 64);
+    return crc32c_finish(fold_vectors(&crc32c_folds, ~value, data, size), data + size / 64 * 64,
+                         size % 64);
 }
 
 TARGET_AVX512 uint32_t crc32_avx512(uint32_t value, const uint8_t *data, size_t size)
@@ -190,5 +202,45 @@ TARGET_AVX512 uint32_t crc32_avx512(uint32_t value, const uint8_t *data, size_t 
     return ~crc32_finish(fold_vectors(&crc32_folds, ~value, data, size), data + size / 64 * 64,
                          size % 64);
 }
+
+/* ---- many shards side by side -------------------------------------------------------------- */
+
+/* States begin with what folding turns into the initial register in front of the first bytes. */
+TARGET_AVX512 static void fold_begin(struct crc32c_state *states, size_t count)
+{
+    const __m512i start = _mm512_zextsi128_si512(_mm_cvtsi32_si128((int32_t)crc32c_fold_start));
+    for (size_t i = 0; i < count; i++) _mm512_storeu_si512(states[i].lanes, start);
+}
+
+TARGET_AVX512 static void fold_add(struct crc32c_state *states, size_t count,
+                                   const uint8_t *const *shards, size_t size,
+                                   uint8_t *const *copies, size_t fetch_ahead)
+{
+    const __m512i by_64 = fold_constant(crc32c_folds.by_64);
+    for (size_t i = 0; i < count; i++) {
+        __m512i remainder = _mm512_loadu_si512(states[i].lanes);
+        for (size_t at = 0; at < size; at += 64) {
+            __m512i data = _mm512_loadu_si512(shards[i] + at);
+            if (fetch_ahead > 0) __builtin_prefetch(shards[i] + at + fetch_ahead);
+            if (copies != NULL) _mm512_stream_si512((__m512i *)(void *)(copies[i] + at), data);
+            remainder = fold_512(remainder, by_64, data);
+        }
+        _mm512_storeu_si512(states[i].lanes, remainder);
+    }
+}
+
+TARGET_AVX512 static uint32_t fold_end(const struct crc32c_state *state, const uint8_t *tail,
+                                       size_t tail_size)
+{
+    return crc32c_finish(fold_lanes(&crc32c_folds, _mm512_loadu_si512(state->lanes)), tail,
+                         tail_size);
+}
+
+const struct crc32c_folding crc32c_folding_avx512 = {
+    .slice_size = 256,
+    .begin = fold_begin,
+    .add = fold_add,
+    .end = fold_end,
+};
 
 #endif

@@ -29,6 +29,8 @@ enum kernel_write {
     KERNEL_STREAM_FETCH = 3
 };
 
+struct crc32c_folding; /* checksum.h */
+
 struct reed_kernel {
     const char *name;
     bool (*is_supported)(void);
@@ -83,6 +85,9 @@ struct reed_kernel {
     /* CRC32C and CRC-32 of `size` bytes that continue `value`; see checksum.h. */
     uint32_t (*crc32c)(uint32_t value, const uint8_t *data, size_t size);
     uint32_t (*crc32)(uint32_t value, const uint8_t *data, size_t size);
+
+    /* CRC32Cs of many shards side by side; NULL: no better way than `crc32c`. */
+    const struct crc32c_folding *folding;
 };
 
 extern const struct reed_kernel reed_kernel_portable;

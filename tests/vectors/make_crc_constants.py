@@ -94,7 +94,11 @@ static const uint32_t crc32c_powers[31] = {""")
         for length, size in (("long", LONG_STREAM), ("short", SHORT_STREAM)):
             shifts = words(field.power_of_x(8 * n - 33) for n in (size, 2 * size))
             print(f"static const uint32_t crc32c_{length}_product_shifts[2] = {{{shifts}}};")
-        print()
+        start = field.multiply(0xffffffff, field.power_of_x(2**31 - 1 - 8 * 64))
+        print(f"""
+/* What folding by 64 bytes turns into the initial register: ffffffff x^(-512). */
+static const uint32_t crc32c_fold_start = {words([start])};
+""")
     print(f"""\
 /* What moves a remainder ahead by one and by two long streams: x^(8n) and x^(16n). */
 static const uint32_t {name}_long_shifts[2] = {{\
