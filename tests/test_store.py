@@ -207,7 +207,7 @@ def test_a_lost_target_is_rebuilt_elsewhere(tmp_path):
         shard_size = shard_files(new)[0].stat().st_size
         assert report.bytes_read <= 2 * 4 * shard_size
         assert store.scrub().status == "clean" and store.audit().verdict == "healthy"
-        assert [entry["command"] for entry in store.audit().journal] == ["rebuild"]
+        assert [entry["command"] for entry in store.audit().journal] == ["rebuild", "rebuilt"]
 
 
 def test_a_target_that_returns_is_quarantined_until_it_is_reconciled(tmp_path):
@@ -422,3 +422,31 @@ def test_parts_of_a_scrub_merge_and_remember(tmp_path):
 def test_a_scrub_of_an_empty_store_is_not_clean(tmp_path):
     with make(tmp_path) as store:
         assert store.scrub().status == "nothing read"
+
+
+def test_a_copy_that_was_not_read_back_never_frees_its_source(tmp_path):
+    with make(tmp_path, 6, reed.Replication(3)) as store:
+        data = data_of(30, 40_000)
+        store.put("key", data)
+        report = store.migrate(code=CODE, unsafe_skip_verify=True)
+        assert report.complete and not report.verified
+        assert store.audit().never_verified == 6
+        store.clock.now += 25 * 3600
+        report = store.reclaim()
+        (why,) = report.kept.values()
+        assert report.versions == () and "verification switched off" in why
+        assert store.migrate(code=reed.Replication(3)).verified
+        store.clock.now += 25 * 3600
+        assert len(store.reclaim().versions) == 2 and store.read("key") == data
+
+
+def test_the_journal_keeps_what_repairs_took(tmp_path):
+    with make(tmp_path) as store:
+        store.put("key", data_of(31, 40_000))
+        flip(shard_files(tmp_path)[0])
+        assert store.scrub(repair=True).repaired == 1
+        shutil.rmtree(tmp_path / "disk3")
+        store.rebuild(3, folders(tmp_path / "new", 1)[0])
+        outcomes = {entry["command"]: entry["outcome"] for entry in store.audit().journal}
+        assert outcomes["scrub"]["shards"] == outcomes["rebuilt"]["shards"] == 1
+        assert outcomes["rebuilt"]["seconds"] > 0

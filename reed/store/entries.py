@@ -170,6 +170,7 @@ class Entry:
     placement: tuple[int | None, ...] = ()  # the slot of each shard; None: there was none
     written: tuple[int, ...] = ()  # the shards that were there when it was committed
     migrated_from: str | None = None  # the version that a migration copied
+    is_verified: bool = True  # False: its shards were never read back; it frees no other version
 
     @property
     def is_object(self) -> bool:
@@ -201,7 +202,7 @@ class Entry:
                    _text(content, "actor"), _integer(content, "size", 0, 1 << 62),
                    _hexadecimal(content, "digest", 64),
                    _choice(content, "digest_type", DIGEST_TYPES), code, tuple(placement),
-                   tuple(written), content["migrated_from"])
+                   tuple(written), content["migrated_from"], _flag(content, "is_verified"))
 
 
 def entries_from_content(content) -> tuple[Entry, ...]:

@@ -44,7 +44,7 @@ def migrate_objects(store, prefix: str, unsafe_skip_verify: bool, progress,
             if entry is None or is_as_wanted(roster, entry):
                 skipped += 1
             else:
-                copy(store, key, entry)
+                copy(store, key, entry, not unsafe_skip_verify)
                 copied += 1
                 bytes_copied += entry.size
         except Superseded:
@@ -64,8 +64,9 @@ def is_as_wanted(roster, entry: Entry) -> bool:
         number in slots and slots[number].is_draining for number in entry.placement)
 
 
-def copy(store, key: str, entry: Entry) -> None:
-    """Puts one object anew. Raises Superseded when it changed meanwhile."""
+def copy(store, key: str, entry: Entry, is_verified: bool) -> None:
+    """Puts one object anew. What is read is proved in any case: there is no other way to read.
+    Raises Superseded when it changed meanwhile."""
     version: Version = entry.version
     store._put(key).run(_Stream(store.chunks(key)), Watch(None, None), expected=version,
-                        migrated_from=version)
+                        migrated_from=version, is_verified=is_verified)

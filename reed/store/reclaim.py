@@ -133,6 +133,10 @@ class Reclaim:
                 plan.kept[f"{key} {entry.version}"] = "its retention has not ended"
             else:
                 old.append(entry)
+        if old and newest.is_object and not newest.is_verified:
+            plan.kept |= {f"{key} {entry.version}": "what replaced it was copied with verification "
+                          "switched off" for entry in old}
+            return
         if old and newest.is_object:
             found = examine(self._roster, key, newest, self._workers, 0.0, self._watch)
             if found.report.status != "healthy" or found.how != "medium":

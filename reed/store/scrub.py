@@ -244,6 +244,8 @@ class ScrubStates:
         found = self._load(slot, layout.fan(key)).get(f"{key} {entry.version}")
         if found is not None:
             return tuple(found)
+        if index in entry.written and not entry.is_verified:
+            return None, None, "good"
         if index in entry.written:
             is_medium = member.target.capabilities.medium_reads
             return entry.time, "medium" if is_medium else "cached", "good"

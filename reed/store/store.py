@@ -395,7 +395,9 @@ class Store:
                           {"forgets": old.target_id, "was at": old.location})
         rebuild.replace_target(self._roster, self._guard, slot, target,
                                self._entropy(16).hex(), domain)
-        return self._catch_up([slot], progress, cancel)
+        report = self._catch_up([slot], progress, cancel)
+        self._note_measured("rebuilt", report)
+        return report
 
     def reconcile(self, *, progress: Progress = None, cancel: Cancel = None) -> RebuildReport:
         """Takes targets back that are there and stale: gives them every record and shard that they
@@ -405,7 +407,18 @@ class Store:
             self._roster.require_writer()
             numbers = [member.number for member in self._roster.reachable()
                        if not member.is_voter]
-        return self._catch_up(numbers, progress, cancel)
+        report = self._catch_up(numbers, progress, cancel)
+        if numbers:
+            self._note_measured("reconciled", report)
+        return report
+
+    def _note_measured(self, command: str, report: RebuildReport) -> None:
+        """Keeps what a repair took in the journal: a durability model asks for it."""
+        with self._guard:
+            self._journal(command, {"slots": list(report.slots)}, "every block that was written",
+                          {"seconds": report.seconds, "shards": report.shards_rebuilt,
+                           "bytes_read": report.bytes_read,
+                           "bytes_written": report.bytes_written, "failed": len(report.failed)})
 
     def _catch_up(self, numbers: Sequence[int], progress: Progress,
                   cancel: Cancel) -> RebuildReport:
@@ -429,8 +442,8 @@ class Store:
         empty ones; the present ones take no more shards. Interrupted, call it again.
         ``progress(done, total)`` counts keys.
 
-        ``unsafe_skip_verify`` exists to show what it does: it copies without looking, and makes
-        every later reclaim of what it copied impossible.
+        ``unsafe_skip_verify`` is for drills: the copies are not read back, every entry says so, and
+        the source of such a copy is never reclaimed. What is read is verified even then.
         """
         with self._guard:
             self._roster.refresh()
@@ -441,7 +454,7 @@ class Store:
             flags = {"code": str(chosen), "prefix": prefix,
                      "targets": [target.location for target, _ in added],
                      "unsafe_skip_verify": unsafe_skip_verify}
-            self._journal("migrate", flags, "nothing" if unsafe_skip_verify else
+            self._journal("migrate", flags, "what was read; the copies were not" if unsafe_skip_verify else
                           "every block and the digest, as they are read; the copies read back", {})
         self._enter_code(chosen, added)
         return migrate_objects(self, prefix, unsafe_skip_verify, progress, Watch(None, cancel))
@@ -677,7 +690,7 @@ class _Scrub:
             self._roster.require_majority()
             keys = self._choose(watch)
         counts = {"healthy": 0, "repairable": 0, "repaired": 0, "beyond repair": 0, "unknown": 0}
-        retained = shards_read = bytes_read = 0
+        retained = shards_read = bytes_read = rewritten = 0
         hows = set()
         fan, kept = None, set()
         for position, key in enumerate(keys):
@@ -694,6 +707,7 @@ class _Scrub:
                 good = sum(shard.state == "good" for shard in result.shards)
                 shards_read += good
                 bytes_read += result.bytes_read
+                rewritten += len(result.repaired_shards)
                 if good:
                     hows.add(result.how)
                 if on_object is not None:
@@ -703,6 +717,11 @@ class _Scrub:
                 progress(position + 1, len(keys))
         if fan is not None:
             self._states.save(fan, kept)
+        if rewritten:
+            with store._guard:
+                store._journal("scrub", {"repair": True}, "every block that was written",
+                               {"objects": counts["repaired"], "shards": rewritten,
+                                "bytes_read": bytes_read})
         return ScrubReport(
             objects=len(keys), healthy=counts["healthy"], repairable=counts["repairable"],
             repaired=counts["repaired"], beyond_repair=counts["beyond repair"],

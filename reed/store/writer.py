@@ -48,10 +48,12 @@ class SlotWriter:
     def write_records(self, records: memoryview, shard_layout: Layout, first_row: int) -> None:
         self._try(lambda: self._writer.write_records(records, shard_layout, first_row))
 
-    def prove(self, shard_layout: Layout, digest: bytes, blocks: _core.BlockGeometry) -> None:
+    def prove(self, shard_layout: Layout, digest: bytes, blocks: _core.BlockGeometry,
+              reads_back: bool = True) -> None:
         """Footer, sync, and the whole file back from the medium."""
         self._try(lambda: self._writer.finish(shard_layout, digest))
-        self._try(lambda: self._writer.read_back(shard_layout, blocks, lambda: None))
+        if reads_back:
+            self._try(lambda: self._writer.read_back(shard_layout, blocks, lambda: None))
 
     def publish(self, replace: bool = False) -> None:
         """Gives the shard its name."""
@@ -108,10 +110,11 @@ class Put:
         self.failures: dict[int, str] = {}
 
     def run(self, source, watch: Watch, expected: Version | None = None,
-            migrated_from: Version | None = None) -> Entry:
+            migrated_from: Version | None = None, is_verified: bool = True) -> Entry:
         """Puts what `source` gives to its end; returns the committed entry.
 
         :param expected: the version that must still be the newest at the commit.
+        :param is_verified: False: the shards are not read back, and the entry says so for ever.
         """
         key, roster = self._key, self._roster
         with Source(source) as opened:
@@ -128,7 +131,8 @@ class Put:
                               placement=layout.place(key, config.code.shard_count, domains, {
                                   slot.number: slot.domain for slot in config.slots
                                   if slot.number not in domains and not slot.is_draining}),
-                              migrated_from=str(migrated_from) if migrated_from else None)
+                              migrated_from=str(migrated_from) if migrated_from else None,
+                              is_verified=is_verified)
                 members = dict(roster.members)
             self._require_quorum(config, {domains[slot] for slot in entry.placement
                                           if slot in domains})
@@ -151,8 +155,8 @@ class Put:
             size = encoder.run(opened, watch)
             digest = object_digest.finish()
         shard_layout = Layout(geometry, size)
-        self._workers.map(lambda writer: writer.prove(shard_layout, digest, encoder.blocks),
-                          writers)
+        self._workers.map(lambda writer: writer.prove(shard_layout, digest, encoder.blocks,
+                                                      entry.is_verified), writers)
         self._require_quorum(config, self._domains(config, writers))
         entry = replace(entry, size=size, digest=digest.hex())
         with self._guard, self._roster.lock():
