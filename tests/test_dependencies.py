@@ -82,6 +82,8 @@ PYTHON_PARTS = {
     "reed._core": (("reed.errors", "reed.creed"), ("numpy",)),
     "reed.codes": (("reed._core", "reed.errors"), ("numpy",)),
     "reed.files": (("reed.codes", "reed._core", "reed.errors"), ("numpy", "blake3")),
+    "reed.store": (("reed.files", "reed.codes", "reed._core", "reed.errors"),
+                   ("numpy", "fsspec")),
     "reed.durability": (("reed.errors",), ("numpy", "dask", "matplotlib")),
     # The rates of the real codec: the one module there that needs the compiled core.
     "reed.durability.measure": (("reed", "reed.codes", "reed.durability", "reed.errors"),
@@ -90,8 +92,8 @@ PYTHON_PARTS = {
     "reed.compat": ((), ()),
     "reed.compat.isal": (("reed.codes", "reed.errors"), ()),
     "reed.compat.pyeclib": (("reed.codes", "reed._core", "reed.errors"), ()),
-    "reed.cli": (("reed.files", "reed.durability", "reed.durability.measure", "reed.compat.isal",
-                  "reed.codes", "reed.errors"), ("click", "rich", "numpy")),
+    "reed.cli": (("reed.files", "reed.store", "reed.durability", "reed.durability.measure",
+                  "reed.compat.isal", "reed.codes", "reed.errors"), ("click", "rich", "numpy")),
 }
 # Loads a library for others and calls nothing in it.
 C_LOADERS = ("reed/compat/isal.py",)
