@@ -13,17 +13,21 @@ from .entries import Config, Entry
 def choose(held: Mapping[str, Config]) -> Config | None:
     """The configuration in force, or None when that cannot be said.
 
-    A configuration is written to all its active targets before anything is committed under it. So
-    one that is on a majority is in force; and one that an active target of it, which answers, does
-    not have was never finished: the one before still is.
+    A configuration is written to all its active targets, then once more to all of them as settled,
+    and only then anything is committed under it. So one that is on a majority is in force; and one
+    that an active target of it, which answers, does not have was never settled: the one before
+    still is in force.
 
     :param held: what each target that answers holds, by target id.
     """
-    candidates = sorted({config.identity: config for config in held.values()}.values(),
-                        key=lambda config: config.identity, reverse=True)
-    for config in candidates:
+    candidates: dict[tuple[int, str], Config] = {}
+    for config in held.values():
+        if config.is_settled or config.identity not in candidates:
+            candidates[config.identity] = config
+    for identity in sorted(candidates, reverse=True):
+        config = candidates[identity]
         has_it = {target_id for target_id, own in held.items() if own.epoch > config.epoch
-                  or own.identity == config.identity}
+                  or own.identity == identity}
         counted = {slot.target_id for slot in config.slots if slot.is_counted}
         active = {slot.target_id for slot in config.slots if slot.state == "active"}
         if len(has_it & counted) >= config.majority or not (active & held.keys()) - has_it:
@@ -32,8 +36,15 @@ def choose(held: Mapping[str, Config]) -> Config | None:
 
 
 def may_vote(config: Config, target_id: str, own: Config | None) -> bool:
-    """Whether the answers of a target count under a configuration."""
-    if own is None or (own.epoch <= config.epoch and own.identity != config.identity):
+    """Whether the answers of a target count under a configuration.
+
+    One that has an older configuration missed something, unless nothing was committed since: the
+    writer crashed before the new one was settled.
+    """
+    if own is None:
+        return False
+    is_behind = own.epoch <= config.epoch and own.identity != config.identity
+    if is_behind and config.is_settled:
         return False
     return any(slot.target_id == target_id and slot.state == "active" for slot in config.slots)
 

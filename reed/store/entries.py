@@ -248,6 +248,7 @@ class Config:
     store_id: str
     epoch: int
     nonce: str  # two writers that crashed may have used one epoch
+    is_settled: bool  # every active target has it; nothing is committed under one that is not
     writer: str  # the host that may write
     code: Code
     digest_type: str
@@ -291,7 +292,8 @@ class Config:
             raise _bad("slots")
         return cls(_hexadecimal(content, "store_id", ID_DIGITS),
                    _integer(content, "epoch", 1, (1 << 32) - 1),
-                   _hexadecimal(content, "nonce", 16), _text(content, "writer"),
+                   _hexadecimal(content, "nonce", 16), _flag(content, "is_settled"),
+                   _text(content, "writer"),
                    Code.from_content(content["code"]),
                    _choice(content, "digest_type", DIGEST_TYPES),
                    _integer(content, "write_quorum", 1, 256),

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 
 from ..files import medium
@@ -23,7 +24,7 @@ class FolderTarget:
 
     def __init__(self, location: str | os.PathLike, capabilities: Capabilities | None = None):
         self.location = os.path.abspath(os.fsdecode(location))
-        if not os.path.isdir(self.location):
+        if not stat.S_ISDIR(os.stat(self.location).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self.location)
         self.capabilities = capabilities or Capabilities(
             durable=_filesystem_of(self.location) not in _VOLATILE, atomic_publish=True,

@@ -7,9 +7,10 @@ from dataclasses import replace
 from ..errors import FormatError, ReedError, WrongTarget
 from ..files.work import Watch, Workers
 from . import layout
+from .catalogue import KeyState
 from .entries import Slot
 from .reports import RebuildReport
-from .roster import Member, Roster, entries_for, identify
+from .roster import Member, Roster, describe, entries_for, identify
 from .scrub import mend
 from .target import Target
 
@@ -52,9 +53,10 @@ def add_slots(roster: Roster, guard, slots: list[Slot], targets: list[Target]) -
         roster.change(replace(roster.config, slots=(*roster.config.slots, *slots)))
 
 
-def synchronise(roster: Roster, guard, numbers: list[int], check: Callable[[], None]) -> int:
+def synchronise(roster: Roster, guard, numbers: list[int],
+                check: Callable[[], None]) -> tuple[int, dict[int, str]]:
     """Gives slots every record that they should have, and then their vote; returns how many
-    records were written. Raises Uncertain."""
+    records were written, and which slots failed and stay out. Raises Uncertain."""
     with guard, roster.lock():
         roster.require_writer()
         config = roster.config
@@ -64,25 +66,38 @@ def synchronise(roster: Roster, guard, numbers: list[int], check: Callable[[], N
             roster.change(config)
         members = [roster.members[number] for number in numbers]
     copied = 0
+    failed: dict[int, str] = {}
     for key in roster.list_keys():
         check()
         with guard, roster.lock():
-            copied += sum(_give(roster, member, key) for member in members)
+            state, _ = roster.ask(key)
+            for member in members:
+                if member.number not in failed:
+                    try:
+                        copied += _give(roster, member, key, state)
+                    except (OSError, ReedError) as error:
+                        failed[member.number] = describe(error)
     with guard, roster.lock():
         config = roster.config
         for number in numbers:
             # One that failed meanwhile was written out of the epoch again: it stays out.
             if config.slot(number).state == "syncing":
-                config = config.with_slot(number, state="active", is_counted=True)
+                config = config.with_slot(
+                    number, state="stale" if number in failed else "active",
+                    is_counted=config.slot(number).is_counted or number not in failed)
         roster.change(config)
     for number in numbers:
-        roster.members[number].is_suspect = False
-    return copied
+        if roster.config.slot(number).state == "active":
+            roster.members[number].is_suspect = False
+        else:
+            failed.setdefault(number, roster.members[number].reason)
+    return copied, failed
 
 
-def _give(roster: Roster, member: Member, key: str) -> bool:
+def _give(roster: Roster, member: Member, key: str, state: KeyState) -> bool:
     """Writes one record to a target that is catching up, where it is not as it should be."""
-    state = roster.require_state(key)
+    if member.target is None:
+        raise OSError(member.reason)
     own = roster.entries_on(member, key)
     wanted = entries_for(state, own)
     if own is not None and wanted == set(own):
@@ -103,7 +118,7 @@ def fill_shards(roster: Roster, guard, numbers: list[int], workers: Workers, wat
     keys = roster.list_keys()
     for position, key in enumerate(keys):
         watch.check()
-        state = roster.require_state(key)
+        state, _ = roster.ask(key)
         for entry in state.committed:
             absent = {}
             for index, slot in enumerate(entry.placement):

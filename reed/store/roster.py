@@ -199,7 +199,7 @@ class Roster:
         if config is None:
             raise Uncertain("the targets that answer do not agree on a configuration",
                             answered=len(held), needed=self.config.majority)
-        if config.identity != self.config.identity:
+        if config != self.config:
             self.config = config
             self._join()
         else:
@@ -245,6 +245,7 @@ class Roster:
             with contextlib.ExitStack() as stack:
                 if self._take_locks(stack):
                     self.refresh()
+                    self._finish_change()
                     yield
                     return
             if time.monotonic() > deadline:
@@ -395,33 +396,70 @@ class Roster:
         while True:
             epochs = [member.own.epoch for member in self.members.values() if member.own]
             config = replace(config, epoch=max([*epochs, self.config.epoch, config.epoch]) + 1,
-                             nonce=self._entropy(8).hex())
-            self._adopt_targets(config)
-            failures = set()
-            for slot in config.slots:
-                member = self.members[slot.number]
-                if slot.state == "stale":
-                    continue
-                try:
-                    if member.target is None:
-                        raise OSError(member.reason)
-                    write_config(member.target, config, slot.target_id)
-                    member.own = config
-                    member.stamp = member.target.stamp(layout.CONFIG_NAMES[0])
-                except (OSError, ReedError) as error:
-                    member.reason = describe(error)
-                    failures.add(slot.number)
-            if not failures:
-                break
-            for number in failures:
-                config = config.with_slot(number, state="stale")
+                             nonce=self._entropy(8).hex(), is_settled=False)
             active = sum(slot.state == "active" and slot.is_counted for slot in config.slots)
             if active < config.majority:
                 self._count_voters()
                 raise Uncertain(f"only {active} of {config.majority} slots took the new "
                                 "configuration", answered=active, needed=config.majority)
+            self._adopt_targets(config)
+            failures = self._write_config(config)
+            if not failures:
+                config = replace(config, is_settled=True)
+                failures = self._write_config(config)
+            if not failures:
+                break
+            for number in failures:
+                config = config.with_slot(number, state="stale")
         self.config = config
         self._join()
+
+    def _write_config(self, config: Config) -> set[int]:
+        """Writes a configuration to every slot that is not stale; returns those that failed."""
+        failures = set()
+        for slot in config.slots:
+            member = self.members[slot.number]
+            if slot.state == "stale":
+                continue
+            try:
+                if member.target is None:
+                    raise OSError(member.reason)
+                write_config(member.target, config, slot.target_id)
+                member.own = config
+                member.stamp = member.target.stamp(layout.CONFIG_NAMES[0])
+            except (OSError, ReedError) as error:
+                member.reason = describe(error)
+                failures.add(slot.number)
+        return failures
+
+    def _finish_change(self) -> None:
+        """Finishes a change of the configuration that a crash interrupted, under the lock."""
+        is_behind = any(member.own.identity != self.config.identity for member in self.voters())
+        if (self.config.writer == self.host and (is_behind or not self.config.is_settled)
+                and len(self.voters()) >= self.config.majority):
+            self.change(self.config)
+
+    def heal_configs(self) -> None:
+        """Writes the configuration anew on voters where one of its copies is damaged, under the
+        lock."""
+        failures = set()
+        for member in self.voters():
+            for name in layout.CONFIG_NAMES:
+                try:
+                    content = record.read_expected(member.target, name, "store",
+                                                   self.config.store_id, member.slot.target_id)
+                    if Config.from_content(content) == member.own:
+                        continue
+                except (OSError, FormatError):
+                    pass  # written anew, as one that says something else is
+                try:
+                    write_config(member.target, member.own, member.slot.target_id)
+                    member.stamp = member.target.stamp(layout.CONFIG_NAMES[0])
+                except (OSError, ReedError) as error:
+                    member.reason = describe(error)
+                    failures.add(member.number)
+                break
+        self.exclude(failures)
 
     def _adopt_targets(self, config: Config) -> None:
         """Makes members of slots that are new, or that have a new target."""

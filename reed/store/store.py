@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..codes import ReedSolomon, Replication
-from ..errors import InvalidParameter, ObjectNotFound, Uncertain
+from ..errors import InvalidParameter, ObjectNotFound, QuorumNotReached, Uncertain
 from ..files import medium
 from ..files.decoding import FileOutput, ObjectReader, StreamOutput, merge_sparingly, require_free
 from ..files.digests import digest_number
@@ -136,8 +136,8 @@ class Store:
                       for number, (target, label) in enumerate(zip(opened, labels, strict=True)))
         config = Config(
             store_id=settings.entropy(16).hex(), epoch=1, nonce=settings.entropy(8).hex(),
-            writer=settings.host, code=chosen, digest_type=digest, write_quorum=quorum,
-            retention_hours=float(retention_hours), reserve_bytes=int(reserve_bytes),
+            is_settled=True, writer=settings.host, code=chosen, digest_type=digest,
+            write_quorum=quorum, retention_hours=float(retention_hours), reserve_bytes=int(reserve_bytes),
             allows_shared_devices=allow_shared_devices, slots=slots)
         Config.from_content(_plain(config.content()))  # refuses what a record cannot say
         for slot, target in zip(slots, opened, strict=True):
@@ -423,12 +423,14 @@ class Store:
     def _catch_up(self, numbers: Sequence[int], progress: Progress,
                   cancel: Cancel) -> RebuildReport:
         watch = Watch(None, cancel)
-        copied = 0
+        copied, failed = 0, {}
         if numbers:
-            copied = rebuild.synchronise(self._roster, self._guard, numbers, watch.check)
-        return replace(
-            rebuild.fill_shards(self._roster, self._guard, numbers, self._workers, watch, progress),
-            records_copied=copied)
+            copied, failed = rebuild.synchronise(self._roster, self._guard, numbers, watch.check)
+        numbers = [number for number in numbers if number not in failed]
+        report = rebuild.fill_shards(self._roster, self._guard, numbers, self._workers, watch,
+                                     progress)
+        return replace(report, records_copied=copied, failed={
+            **report.failed, **{f"slot {number}": reason for number, reason in failed.items()}})
 
     def migrate(self, *, code: ReedSolomon | Replication | None = None,
                 targets: Sequence[Location] | None = None, domains: Sequence[str] | None = None,
@@ -558,8 +560,13 @@ class Store:
                           "syncing", False, False, target.capabilities.durable)
                      for position, (target, domain) in enumerate(added)]
             rebuild.add_slots(self._roster, self._guard, slots, [target for target, _ in added])
-            rebuild.synchronise(self._roster, self._guard, [slot.number for slot in slots],
-                                lambda: None)
+            _, failed = rebuild.synchronise(
+                self._roster, self._guard, [slot.number for slot in slots], lambda: None)
+            if failed:
+                raise QuorumNotReached(
+                    "the new targets cannot be used: " + "; ".join(
+                        f"slot {number}: {reason}" for number, reason in failed.items()),
+                    reached=len(added) - len(failed), needed=len(added), failures=failed)
         with self._guard, self._roster.lock():
             self._roster.require_writer()
             config = replace(self._roster.config, code=chosen,
@@ -685,9 +692,11 @@ class _Scrub:
         store, watch = self._store, Watch(None, cancel)
         with store._guard:
             self._roster.refresh()
-            if self._repair:
-                self._roster.require_writer()
             self._roster.require_majority()
+            if self._repair:
+                with self._roster.lock():
+                    self._roster.require_writer()
+                    self._roster.heal_configs()
             keys = self._choose(watch)
         counts = {"healthy": 0, "repairable": 0, "repaired": 0, "beyond repair": 0, "unknown": 0}
         retained = shards_read = bytes_read = rewritten = 0
