@@ -130,8 +130,8 @@ def verb(function):
     def wrapper(context, *arguments, as_json, quiet, verbose, debug, **options):
         if quiet and verbose:
             raise click.UsageError("-q and -v contradict each other: give one of them.")
-        session = Session(context.info_name, context.obj, as_json=as_json, quiet=quiet,
-                          verbose=verbose, debug=debug)
+        session = Session(context.command_path.removeprefix("reed "), context.obj,
+                          as_json=as_json, quiet=quiet, verbose=verbose, debug=debug)
         try:
             return function(session, *arguments, **options)
         except click.ClickException:
