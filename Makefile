@@ -17,13 +17,14 @@ EXTRAS := cli,durability,test
 INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench bench-quick coverage-durability lint sdist wheel check-sdist environment clean
+.PHONY: help demo test bench bench-quick coverage-durability simulate-store lint sdist wheel check-sdist environment clean
 
 help:
 	@echo 'make demo         protect real data, lose parts of it, get it back (under a minute)'
 	@echo 'make test         every test that this machine can run; PYTEST_ARGS="-k cli" narrows it'
 	@echo 'make bench        reed beside its peers and the limit of this machine; bench-quick: 3 min'
 	@echo 'make coverage-durability  how often simulated intervals hold the exact answer'
+	@echo 'make simulate-store  the store over disks that lie, fail and crash; MINUTES=, SEED='
 	@echo 'make lint         style, by ruff'
 	@echo 'make sdist wheel  distributions in dist/'
 	@echo 'make check-sdist  builds the sdist, installs it in an empty environment, tests it there'
@@ -57,6 +58,11 @@ bench bench-quick: environment
 # Simulated intervals against exact answers, 1,200 of them; the tests run a quick form.
 coverage-durability: environment
 	@$(BIN)/python -m benchmarks.durability_coverage --workers 2
+
+# Seeded trials of the store over disks that lie, fail and crash; MINUTES=60, or SEED= to replay one.
+MINUTES ?= 5
+simulate-store: environment
+	@$(BIN)/python tests/simulate/store_trials.py $(if $(SEED),$(SEED),--minutes $(MINUTES) 1000000)
 
 lint: environment
 	@$(PIP_INSTALL) ruff
