@@ -13,7 +13,8 @@ import pytest
 import reed
 from cli_run import REED, command, environment, run, run_json, snapshot, temporaries
 
-VERBS = ("encode", "decode", "verify", "repair", "salvage", "inspect", "info", "config")
+VERBS = ("encode", "decode", "verify", "repair", "salvage", "inspect", "info", "config",
+         "compat")
 STRIPE_ID = "00112233445566778899aabbccddeeff"
 
 

@@ -91,9 +91,11 @@ PYTHON_PARTS = {
     "reed.durability.__main__": (("reed.cli",), ()),  # what is run is a face, wherever it lies
     "reed.compat": ((), ()),
     "reed.compat.isal": (("reed.codes", "reed.errors"), ()),
+    "reed.compat.pyeclib_hook": ((), ()),
     "reed.compat.pyeclib": (("reed.codes", "reed._core", "reed.errors"), ()),
     "reed.cli": (("reed.files", "reed.store", "reed.durability", "reed.durability.measure",
-                  "reed.compat.isal", "reed.codes", "reed.errors"), ("click", "rich", "numpy")),
+                  "reed.compat.isal", "reed.compat.pyeclib_hook", "reed.codes", "reed.errors"),
+                 ("click", "rich", "numpy")),
 }
 # Loads a library for others and calls nothing in it.
 C_LOADERS = ("reed/compat/isal.py",)

@@ -11,7 +11,6 @@ import importlib
 import logging
 import os
 import struct
-import sys
 
 from reed import errors
 from reed._core import FRAGMENT_METADATA_SIZE, FragmentCode
@@ -95,9 +94,9 @@ _METADATA = struct.Struct("<IIIQB32sBBI")
 _CHECKSUM_NAMES = {1: ("none", 0), 2: ("crc32", 4), 3: ("md5", 16)}  # and bytes of the checksum
 
 
-def _stock_is_behind():
-    """Whether this module stands in for an installed pyeclib, whose other codes it can use."""
-    return sys.modules.get("pyeclib.ec_iface") is sys.modules[__name__]
+# Whether this is what `import pyeclib.ec_iface` gave (see reed.compat.pyeclib_hook): then the rest
+# of pyeclib is behind, with codes of its own.
+_IS_IN_FRONT = __name__ == "pyeclib.ec_iface"
 
 
 def _translate(error):
@@ -390,7 +389,7 @@ class ECDriver:
 
     def _other_backend(self):
         module, _, name = self.library_import_str.rpartition(".")
-        if module == "pyeclib.core" and not _stock_is_behind():
+        if module == "pyeclib.core" and not _IS_IN_FRONT:
             raise ECBackendNotSupported(
                 f"{self.ec_type.name if self.ec_type else name} is a code of pyeclib's own: "
                 "install pyeclib and put reed in front of it (reed compat pyeclib --install)")
@@ -517,7 +516,7 @@ def check_backend_available(backend_name):
     kind = PyECLib_EC_Types[name]
     if kind in _CODES:
         return True
-    if not _stock_is_behind():
+    if not _IS_IN_FRONT:
         return False
     try:
         stock = importlib.import_module("pyeclib_c")
