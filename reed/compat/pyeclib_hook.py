@@ -1,5 +1,5 @@
-"""Puts reed in front of pyeclib in one Python environment: programs that import ``pyeclib`` and know
-nothing of reed, as OpenStack Swift, then use ``reed.compat.pyeclib``.
+"""Puts reed in front of pyeclib in one Python environment: programs that import ``pyeclib`` and
+know nothing of reed, as OpenStack Swift, then use ``reed.compat.pyeclib``.
 
 ``install`` writes one line into the environment's site-packages, which Python runs whenever it
 starts there, however a server is started; ``remove`` deletes it. The line puts a finder before the
