@@ -17,7 +17,7 @@ EXTRAS := cli,durability,test
 INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench bench-quick coverage-durability simulate-store lint sdist wheel check-sdist environment clean
+.PHONY: help demo swift-demo swift-test test bench bench-quick coverage-durability simulate-store lint sdist wheel check-sdist environment clean
 
 help:
 	@echo 'make demo         protect real data, lose parts of it, get it back (under a minute)'
@@ -25,6 +25,8 @@ help:
 	@echo 'make bench        reed beside its peers and the limit of this machine; bench-quick: 3 min'
 	@echo 'make coverage-durability  how often simulated intervals hold the exact answer'
 	@echo 'make simulate-store  the store over disks that lie, fail and crash; MINUTES=, SEED='
+	@echo 'make swift-demo   a flipped bit on a real OpenStack Swift, stock and with reed (3 minutes)'
+	@echo 'make swift-test   the long run on Swift: bit rot, mixed clusters, 10+4 (15 minutes)'
 	@echo 'make lint         style, by ruff'
 	@echo 'make sdist wheel  distributions in dist/'
 	@echo 'make check-sdist  builds the sdist, installs it in an empty environment, tests it there'
@@ -63,6 +65,13 @@ coverage-durability: environment
 MINUTES ?= 5
 simulate-store: environment
 	@$(BIN)/python tests/simulate/store_trials.py $(if $(SEED),$(SEED),--minutes $(MINUTES) 1000000)
+
+# OpenStack Swift goes into an environment of its own under build/swift, from PyPI.
+swift-demo: environment
+	@$(BIN)/python examples/swift_demo.py
+
+swift-test: environment
+	@$(BIN)/python tests/swift/long_run.py $(SWIFT_ARGS)
 
 lint: environment
 	@$(PIP_INSTALL) ruff

@@ -5,6 +5,7 @@
 
 #include "bytes.h"
 #include "checksum.h"
+#include "kernels/crc32_constants.h"
 #include "kernels/kernel.h"
 #include "reed.h"
 
@@ -41,12 +42,13 @@ static uint32_t load_u32(const uint8_t *bytes, int is_swapped)
     return is_swapped ? swap_u32(value) : value;
 }
 
-static uint32_t metadata_crc(uint32_t flags, const uint8_t *bytes)
+static uint32_t metadata_crc(const struct reed_kernel *kernel, uint32_t flags,
+                             const uint8_t *bytes)
 {
     if (flags & REED_FRAGMENT_LEGACY_CRC) {
         return crc32_sign_extended(0, bytes, REED_FRAGMENT_METADATA_SIZE);
     }
-    return reed_crc32(0, bytes, REED_FRAGMENT_METADATA_SIZE);
+    return kernel->crc32(0, bytes, REED_FRAGMENT_METADATA_SIZE);
 }
 
 void reed_fragment_header_write(const struct reed_fragment_info *info, uint32_t flags,
@@ -64,20 +66,52 @@ void reed_fragment_header_write(const struct reed_fragment_info *info, uint32_t 
     store_u32_le(bytes + FRAGMENT_BACKEND_VERSION, info->backend_version);
     store_u32_le(bytes + FRAGMENT_MAGIC, FRAGMENT_MAGIC_NUMBER);
     store_u32_le(bytes + FRAGMENT_LIBRARY_VERSION, info->library_version);
-    store_u32_le(bytes + FRAGMENT_METADATA_CRC, metadata_crc(flags, bytes));
+    store_u32_le(bytes + FRAGMENT_METADATA_CRC, metadata_crc(kernel_best(), flags, bytes));
+}
+
+void reed_fragment_headers_write(const struct reed_fragment_info *common, uint32_t flags,
+                                 const uint32_t *payload_crc32, size_t count,
+                                 uint8_t *const *headers)
+{
+    struct reed_fragment_info info = *common;
+    uint8_t shared[REED_FRAGMENT_HEADER_SIZE];
+    info.shard_index = 0;
+    info.payload_crc32 = 0;
+    reed_fragment_header_write(&info, flags, shared);
+    const uint32_t shared_crc = load_u32_le(shared + FRAGMENT_METADATA_CRC);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t crc = info.checksum_type == REED_FRAGMENT_CRC32 ? payload_crc32[i] : 0;
+        memcpy(headers[i], shared, sizeof shared);
+        store_u32_le(headers[i] + FRAGMENT_INDEX, (uint32_t)i);
+        store_u32_le(headers[i] + FRAGMENT_CHECKSUM, crc);
+        if (flags & REED_FRAGMENT_LEGACY_CRC) {
+            store_u32_le(headers[i] + FRAGMENT_METADATA_CRC, metadata_crc(kernel_best(), flags, headers[i]));
+            continue;
+        }
+        /* A CRC is linear: what differs from the shared header adds its own part. */
+        store_u32_le(headers[i] + FRAGMENT_METADATA_CRC,
+                     shared_crc ^ crc32_fragment_slices[0][i & 255] ^
+                         crc32_fragment_slices[1][crc & 255] ^
+                         crc32_fragment_slices[2][crc >> 8 & 255] ^
+                         crc32_fragment_slices[3][crc >> 16 & 255] ^
+                         crc32_fragment_slices[4][crc >> 24]);
+    }
 }
 
 /* Whether the header's own checksum holds; headers older than 1.2.0 have none. */
-static int header_is_whole(const uint8_t *bytes, int is_swapped, uint32_t library_version)
+static int header_is_whole(const struct reed_kernel *kernel, const uint8_t *bytes,
+                           int is_swapped, uint32_t library_version)
 {
     uint32_t stored = load_u32(bytes + FRAGMENT_METADATA_CRC, is_swapped);
-    return library_version < FRAGMENT_VERSION_CHECKED || stored == metadata_crc(0, bytes) ||
-           stored == metadata_crc(REED_FRAGMENT_LEGACY_CRC, bytes);
+    return library_version < FRAGMENT_VERSION_CHECKED ||
+           stored == metadata_crc(kernel, 0, bytes) ||
+           stored == metadata_crc(kernel, REED_FRAGMENT_LEGACY_CRC, bytes);
 }
 
-enum reed_status reed_fragment_parse(const uint8_t *bytes, size_t size,
-                                     struct reed_fragment_info *info)
+enum reed_status reed_fragment_parse(const struct reed_kernel *kernel, const uint8_t *bytes,
+                                     size_t size, struct reed_fragment_info *info)
 {
+    if (kernel == NULL) kernel = kernel_best();
     memset(info, 0, sizeof *info);
     if (size < REED_FRAGMENT_HEADER_SIZE) return REED_TRUNCATED;
     uint32_t magic = load_u32_le(bytes + FRAGMENT_MAGIC);
@@ -85,7 +119,7 @@ enum reed_status reed_fragment_parse(const uint8_t *bytes, size_t size,
     if (magic != FRAGMENT_MAGIC_NUMBER && !is_swapped) return REED_NOT_A_SHARD;
     uint32_t library_version = load_u32(bytes + FRAGMENT_LIBRARY_VERSION, is_swapped);
     if (library_version == 0) return REED_MALFORMED;
-    if (!header_is_whole(bytes, is_swapped, library_version)) return REED_CORRUPT;
+    if (!header_is_whole(kernel, bytes, is_swapped, library_version)) return REED_CORRUPT;
 
     uint64_t low = load_u32(bytes + FRAGMENT_SEGMENT_SIZE + (is_swapped ? 4 : 0), is_swapped);
     uint64_t high = load_u32(bytes + FRAGMENT_SEGMENT_SIZE + (is_swapped ? 0 : 4), is_swapped);

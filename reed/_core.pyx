@@ -1542,14 +1542,39 @@ cdef extern from *:
     int resize_bytes "_PyBytes_Resize" (PyObject **, Py_ssize_t) except -1
 
 
+cdef enum:
+    KEPT_MIN = 65536     # below, nothing is given back early
+    KEPT_MAX = 33554432  # glibc's own limit for what it learns
+
+cdef size_t kept_memory = 0
+
+
+cdef int keep_memory(size_t size) except -1:
+    """Tell the allocator that blocks of `size` bytes in all come and go.
+
+    glibc gives freed memory back to the system beyond a limit that it learns from the largest
+    block it mapped and saw freed, twice that size. Fragments are smaller than the stripe they make
+    up, so that it would return every stripe and get it again page by page, which costs several times
+    as much as encoding. One large block that is freed at once, never touched, teaches it. At most
+    twice the largest stripe stays with the process. Other allocators do not mind.
+    """
+    global kept_memory
+    if size < KEPT_MIN or size <= kept_memory or kept_memory == KEPT_MAX:
+        return 0
+    kept_memory = min(2 * size, <size_t>KEPT_MAX)
+    PyMem_RawFree(PyMem_RawMalloc(kept_memory))
+    return 0
+
+
 cdef struct Fragment:
-    Py_buffer view
+    const uint8_t *start
+    Py_ssize_t size
     creed.reed_fragment_info info
     int payload_state
 
 
-cdef inline uint8_t *payload_of(const Fragment *fragment) noexcept nogil:
-    return <uint8_t *>fragment.view.buf + <Py_ssize_t>FRAGMENT_HEADER
+cdef inline const uint8_t *payload_of(const Fragment *fragment) noexcept nogil:
+    return fragment.start + <Py_ssize_t>FRAGMENT_HEADER
 
 
 cdef inline bint judge_payload(Fragment *fragment, uint32_t crc) noexcept nogil:
@@ -1577,7 +1602,9 @@ cdef bint read_payload(Fragment *fragment) noexcept:
 
 cdef class _Given:
     """The fragments of one segment that a caller gave, parsed; one for each shard index."""
-    cdef object objects                # keeps them alive
+    cdef list objects                  # keeps them alive
+    cdef Py_buffer *views              # of those that are not bytes
+    cdef Py_ssize_t view_count
     cdef Fragment *all
     cdef Py_ssize_t count
     cdef Fragment *by_index[SHARDS_MAX]
@@ -1594,13 +1621,32 @@ cdef class _Given:
         if self.all == NULL:
             raise MemoryError
         for item in objects:
-            PyObject_GetBuffer(item, &self.all[self.count].view, PyBUF_SIMPLE)
+            self.add(item, &self.all[self.count])
             self.count += 1
+
+    cdef int add(self, object item, Fragment *fragment) except -1:
+        cdef Py_buffer *view
+        fragment.payload_state = PAYLOAD_UNREAD
+        if type(item) is bytes:  # the common case, much cheaper than an export
+            fragment.start = <const uint8_t *><char *>(<bytes>item)
+            fragment.size = len(<bytes>item)
+            return 0
+        if self.views == NULL:
+            self.views = <Py_buffer *>PyMem_RawMalloc(len(self.objects) * sizeof(Py_buffer))
+            if self.views == NULL:
+                raise MemoryError
+        view = &self.views[self.view_count]
+        PyObject_GetBuffer(item, view, PyBUF_SIMPLE)
+        self.view_count += 1
+        fragment.start = <const uint8_t *>view.buf
+        fragment.size = view.len
+        return 0
 
     def __dealloc__(self):
         cdef Py_ssize_t i
-        for i in range(self.count):
-            PyBuffer_Release(&self.all[i].view)
+        for i in range(self.view_count):
+            PyBuffer_Release(&self.views[i])
+        PyMem_RawFree(self.views)
         PyMem_RawFree(self.all)
 
     cdef int discard(self, Fragment *fragment, str why) except -1:
@@ -1656,7 +1702,7 @@ cdef class FragmentCode:
     :param backend_id: 0 to 255, of headers; fragments with another are refused.
     :param backend_version: likewise.
     """
-    cdef Code code
+    cdef readonly Code code
     cdef readonly int backend_id
     cdef readonly uint32_t backend_version
 
@@ -1687,6 +1733,7 @@ cdef class FragmentCode:
         """
         cdef Py_buffer view
         cdef const uint8_t *sources[SHARDS_MAX]
+        cdef uint8_t *headers[SHARDS_MAX]
         cdef uint8_t *rows[SHARDS_MAX]
         cdef uint8_t *copies[SHARDS_MAX]
         cdef uint32_t crc32[SHARDS_MAX]
@@ -1709,9 +1756,11 @@ cdef class FragmentCode:
             if payload_size > <Py_ssize_t>0x7fffffff - FRAGMENT_HEADER:
                 raise errors.InvalidParameter(
                     f"a segment must be at most {k} * (2**31 - 81) bytes, not {view.len}")
+            keep_memory(n * (FRAGMENT_HEADER + payload_size))
             for i in range(n):
                 fragment = PyBytes_FromStringAndSize(NULL, FRAGMENT_HEADER + payload_size)
-                rows[i] = <uint8_t *><char *>fragment + <Py_ssize_t>FRAGMENT_HEADER
+                headers[i] = <uint8_t *><char *>fragment
+                rows[i] = headers[i] + <Py_ssize_t>FRAGMENT_HEADER
                 fragments.append(fragment)
             self.describe(&info, view.len, payload_size, checked)
             scratch_size = creed.reed_plan_apply_scratch_size(plan)
@@ -1734,12 +1783,8 @@ cdef class FragmentCode:
                 status = creed.reed_fragments_apply(
                     default_kernel, plan, sources, k, copies, rows + k, payload_size,
                     crc32 if checked else NULL, crc32 + k if checked else NULL, scratch)
-                for i in range(n):
-                    info.shard_index = i
-                    info.payload_crc32 = crc32[i] if checked else 0
-                    creed.reed_fragment_header_write(
-                        &info, creed.REED_FRAGMENT_LEGACY_CRC if legacy_crc else 0,
-                        rows[i] - <Py_ssize_t>FRAGMENT_HEADER)
+                creed.reed_fragment_headers_write(
+                    &info, creed.REED_FRAGMENT_LEGACY_CRC if legacy_crc else 0, crc32, n, headers)
             _check(status, "encode")
         finally:
             PyMem_RawFree(scratch)
@@ -1753,26 +1798,28 @@ cdef class FragmentCode:
             the payload does not match its checksum; and whether it does not.
         :raises FormatError: this is no whole fragment, or its header is damaged.
         """
+        cdef Py_buffer view
         cdef Fragment one
         cdef reed_status status
         cdef uint8_t header[FRAGMENT_HEADER]
         cdef bint is_corrupt
-        PyObject_GetBuffer(fragment, &one.view, PyBUF_SIMPLE)
+        PyObject_GetBuffer(fragment, &view, PyBUF_SIMPLE)
         try:
+            one.start = <const uint8_t *>view.buf
+            one.size = view.len
             one.payload_state = PAYLOAD_UNREAD
-            status = creed.reed_fragment_parse(<const uint8_t *>one.view.buf, one.view.len,
-                                               &one.info)
+            status = creed.reed_fragment_parse(default_kernel, one.start, one.size, &one.info)
             if status != REED_OK:
                 raise errors.FormatError(f"not a fragment: {_FRAGMENT_FAULTS[<int>status]}")
             is_corrupt = not read_payload(&one)
             if one.info.is_swapped:
                 creed.reed_fragment_header_write(&one.info, 0, header)
             else:
-                memcpy(header, one.view.buf, FRAGMENT_HEADER)
+                memcpy(header, one.start, FRAGMENT_HEADER)
             if one.info.checksum_type == creed.REED_FRAGMENT_CRC32:
                 header[53] = is_corrupt
         finally:
-            PyBuffer_Release(&one.view)
+            PyBuffer_Release(&view)
         return PyBytes_FromStringAndSize(
             <char *>header, creed.REED_FRAGMENT_METADATA_SIZE), is_corrupt
 
@@ -1784,9 +1831,7 @@ cdef class FragmentCode:
         cdef Py_ssize_t i
         for i in range(given.count):
             one = &given.all[i]
-            one.payload_state = PAYLOAD_UNREAD
-            status = creed.reed_fragment_parse(<const uint8_t *>one.view.buf, one.view.len,
-                                               &one.info)
+            status = creed.reed_fragment_parse(default_kernel, one.start, one.size, &one.info)
             if status != REED_OK:
                 given.left_out.append(
                     f"the fragment at position {i} is not one: {_FRAGMENT_FAULTS[<int>status]}")
@@ -1908,6 +1953,7 @@ cdef class FragmentCode:
             if scratch == NULL:
                 raise MemoryError
         try:
+            keep_memory(k * size)
             result = new_bytes(NULL, k * size if index < 0 else FRAGMENT_HEADER + size)
             start = <uint8_t *>bytes_start(result)
             with nogil:
@@ -2014,7 +2060,7 @@ cdef class FragmentCode:
                 given.discard(own, FAILS_CHECKSUM)
                 own = NULL
         if own != NULL and own.payload_state == PAYLOAD_GOOD:
-            fragment = PyBytes_FromStringAndSize(<char *>own.view.buf, own.view.len)
+            fragment = PyBytes_FromStringAndSize(<char *>own.start, own.size)
             given.made_crc32 = own.info.payload_crc32
             is_verified = True
         else:
@@ -2023,7 +2069,7 @@ cdef class FragmentCode:
             except errors.TooFewShards:
                 if own == NULL:
                     raise
-                fragment = PyBytes_FromStringAndSize(<char *>own.view.buf, own.view.len)
+                fragment = PyBytes_FromStringAndSize(<char *>own.start, own.size)
         self.describe(&info, given.first.info.segment_size, given.first.info.payload_size,
                       checked and is_verified)
         info.shard_index = index

@@ -200,7 +200,11 @@ cdef extern from "reed.h" nogil:
         uint8_t is_swapped
 
     void reed_fragment_header_write(const reed_fragment_info *info, uint32_t flags, uint8_t *data)
-    reed_status reed_fragment_parse(const uint8_t *data, size_t size, reed_fragment_info *info)
+    void reed_fragment_headers_write(const reed_fragment_info *common, uint32_t flags,
+                                     const uint32_t *payload_crc32, size_t count,
+                                     uint8_t *const *headers)
+    reed_status reed_fragment_parse(const reed_kernel *kernel, const uint8_t *data, size_t size,
+                                    reed_fragment_info *info)
     int reed_fragment_crc32_matches(const reed_fragment_info *info, uint32_t crc,
                                     const uint8_t *payload)
     reed_status reed_fragments_apply(

@@ -511,12 +511,20 @@ struct reed_fragment_info {
 REED_API void reed_fragment_header_write(const struct reed_fragment_info *info, uint32_t flags,
                                          uint8_t *bytes);
 
+/* The headers of shards 0 .. count - 1 (at most REED_SHARDS_MAX), which share all but the index and
+ * the checksum of the payload: what reed_fragment_header_write would write, faster.
+ * `payload_crc32` is not read where common->checksum_type is REED_FRAGMENT_UNCHECKED. */
+REED_API void reed_fragment_headers_write(const struct reed_fragment_info *common, uint32_t flags,
+                                          const uint32_t *payload_crc32, size_t count,
+                                          uint8_t *const *headers);
+
 /* Parses `size` bytes that are one whole fragment, and verifies its header; of the payload only the
- * length. On error *info is all zero.
+ * length. `kernel` may be NULL. On error *info is all zero.
  * Errors: NOT_A_SHARD (no magic), TRUNCATED, CORRUPT (the header's CRC), MALFORMED (more bytes than
  * the header says; a version of zero). */
 REED_API REED_MUST_CHECK enum reed_status
-reed_fragment_parse(const uint8_t *bytes, size_t size, struct reed_fragment_info *info);
+reed_fragment_parse(const struct reed_kernel *kernel, const uint8_t *bytes, size_t size,
+                    struct reed_fragment_info *info);
 
 /* 1 when `crc`, the CRC-32 of the payload, is what the header says, or when the legacy CRC of the
  * payload is; else 0. `payload` is read in the second case only. */

@@ -216,8 +216,10 @@ ENUMERATOR(REED_FRAGMENT_CRC32, 2);
 ENUMERATOR(REED_FRAGMENT_LEGACY_CRC, 1);
 FUNCTION(void, reed_fragment_header_write, const struct reed_fragment_info *info, uint32_t flags,
          uint8_t *bytes);
-FUNCTION(enum reed_status, reed_fragment_parse, const uint8_t *bytes, size_t size,
-         struct reed_fragment_info *info);
+FUNCTION(void, reed_fragment_headers_write, const struct reed_fragment_info *common,
+         uint32_t flags, const uint32_t *payload_crc32, size_t count, uint8_t *const *headers);
+FUNCTION(enum reed_status, reed_fragment_parse, const struct reed_kernel *kernel,
+         const uint8_t *bytes, size_t size, struct reed_fragment_info *info);
 FUNCTION(int, reed_fragment_crc32_matches, const struct reed_fragment_info *info, uint32_t crc,
          const uint8_t *payload);
 FUNCTION(enum reed_status, reed_fragments_apply, const struct reed_kernel *kernel,

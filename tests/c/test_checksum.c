@@ -115,9 +115,19 @@ static void test_constants(const struct crc *c)
     }
 }
 
-/* What the crc32 instruction and combining need, for CRC32C alone. */
-static void test_crc32c_constants(void)
+/* What one of the two needs alone: headers of fragments; the crc32 instruction and combining. */
+static void test_other_constants(void)
 {
+    static const uint8_t distances[5] = {58, 37, 36, 35, 34};
+    for (unsigned byte = 0; byte < 256; byte++) {
+        for (unsigned i = 0; i < 5; i++) {
+            uint8_t message[59] = {(uint8_t)byte};
+            CHECK(crc32_fragment_slices[i][byte] ==
+                      ~oracle_crc(&crc32, ~UINT32_C(0), message, 1u + distances[i]),
+                  "fragment slice %u byte %u", i, byte);
+        }
+    }
+
     uint64_t power = 2;
     for (int i = 0; i < 31; i++) {
         CHECK(crc32c_powers[i] == reflect((uint32_t)power), "power %d", i);
@@ -274,7 +284,7 @@ int main(int argument_count, char **arguments)
     printf("seed %llu\n", (unsigned long long)seed);
     test_constants(&crc32c);
     test_constants(&crc32);
-    test_crc32c_constants();
+    test_other_constants();
     test_known_answers(kernel);
     test_short(&crc32c, kernel);
     test_short(&crc32, kernel);

@@ -158,6 +158,8 @@ pipeline = catch_errors proxy-logging listing_formats proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+# A minute of trials holds the errors of years: a disk that gave some is not to be avoided.
+error_suppression_limit = 1000000
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:proxy-logging]
@@ -300,6 +302,18 @@ use = egg:swift#listing_formats
         digest = hashlib.md5(HASH_PREFIX + f"/AUTH_test/c/{name}".encode() + HASH_SUFFIX)
         paths = self.folder.glob(f"disks/*/objects/*/*/{digest.hexdigest()}/*.data")
         return {int(path.name.split("#")[1]): path for path in paths}
+
+    def all_fragments(self, name):
+        """The same for an object just written: a PUT returns when enough fragments are durable,
+        and the others follow."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while True:
+            fragments = self.fragments(name)
+            if len(fragments) == self.data + self.parity and all(
+                    path.name.endswith("#d.data") for path in fragments.values()):
+                return fragments
+            assert time.monotonic() < deadline, (sorted(fragments), self.logs())
+            time.sleep(0.02)
 
     def quarantined(self):
         """The folders that object servers have moved aside."""

@@ -63,8 +63,7 @@ def bit_rot(cluster, rng, trials, hits=1, gets=6, same_segment=False, size=None,
         data = rng.randbytes(size or rng.randrange(cluster.segment_size // 2,
                                                    6 * cluster.segment_size))
         cluster.put(name, data)
-        fragments = cluster.fragments(name)
-        assert len(fragments) == cluster.data + cluster.parity, sorted(fragments)
+        fragments = cluster.all_fragments(name)
         outcome.kept[name] = {index: path.read_bytes() for index, path in fragments.items()}
         segment = rng.randrange(-(-len(data) // cluster.segment_size))
         for index in rng.sample(sorted(fragments), hits):

@@ -13,6 +13,9 @@ import sys
 POLYNOMIALS = {"crc32c": 0x82F63B78, "crc32": 0xEDB88320}
 
 LONG_STREAM, SHORT_STREAM = 1344, 168  # bytes of each of three interleaved streams
+# Zero bytes behind the bytes of a fragment's metadata that differ within a stripe: the index, one
+# byte at 0 of 59, and the checksum, four bytes at 21.
+FRAGMENT_DISTANCES = (58, 37, 36, 35, 34)
 FOLD_SIZES = (256, 192, 128, 64, 48, 32, 16)  # bytes that a 128-bit remainder is moved ahead
 
 
@@ -43,7 +46,7 @@ class Field:
             exponent >>= 1
         return result
 
-    def slicing_tables(self):
+    def slicing_tables(self, count):
         """tables[s][b]: the register after byte b and s zero bytes, begun at zero."""
         first = []
         for byte in range(256):
@@ -51,7 +54,7 @@ class Field:
                 byte = self.times_x(byte)
             first.append(byte)
         tables = [first]
-        for _ in range(7):
+        while len(tables) < count:
             tables.append([r >> 8 ^ first[r & 255] for r in tables[-1]])
         return tables
 
@@ -65,6 +68,15 @@ def rows(numbers, per_row=6):
     numbers = list(numbers)
     return "\n".join(f"    {words(numbers[i:i + per_row])},"
                      for i in range(0, len(numbers), per_row))
+
+
+def tables(numbers):
+    """The initialisers of a table of tables, and its end."""
+    for table in numbers:
+        print("    {")
+        print(rows(table))
+        print("    },")
+    print("};")
 
 
 def main(name):
@@ -113,11 +125,17 @@ static const struct crc_folds {name}_folds = {{""")
 
 /* Slicing by eight: entry [s][b] is the register after byte b and s zero bytes, begun at 0. */
 static const uint32_t {name}_slices[8][256] = {{""")
-    for table in field.slicing_tables():
-        print("    {")
-        print(rows(table))
-        print("    },")
-    print("};\n\n#endif")
+    tables(field.slicing_tables(8))
+    if name == "crc32":
+        distances = ", ".join(map(str, FRAGMENT_DISTANCES))
+        print(f"""\
+
+/* The same for what differs between the headers of one stripe of fragments (fragment.c): behind
+ * {distances} zero bytes. */
+static const uint32_t crc32_fragment_slices[5][256] = {{""")
+        slices = field.slicing_tables(max(FRAGMENT_DISTANCES) + 1)
+        tables(slices[distance] for distance in FRAGMENT_DISTANCES)
+    print("\n#endif")
 
 
 if __name__ == "__main__":

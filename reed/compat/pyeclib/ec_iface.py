@@ -59,6 +59,7 @@ __all__ = [
     "PyECLib_EC_Types",
     "PyECLib_FRAGHDRCHKSUM_Types",
     "check_backend_available",
+    "get_liberasurecode_version",
 ]
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,11 @@ logger = logging.getLogger(__name__)
 PYECLIB_MAJOR, PYECLIB_MINOR, PYECLIB_REV = 1, 8, 0
 LIBERASURECODE_VERSION = "1.8.0"
 PYECLIB_MAX_DATA = PYECLIB_MAX_PARITY = 32  # pyeclib's; nothing enforces them
+
+
+def get_liberasurecode_version():
+    """The version in the headers that reed writes, as one number."""
+    return PyECLibVersion(*map(int, LIBERASURECODE_VERSION.split(".")))
 
 
 def PyECLibVersion(z, y, x):
@@ -86,7 +92,6 @@ _CODES = {
 }
 _INT_MAX = 2**31 - 1  # lengths are C ints in pyeclib; callers rely on the refusal
 _STATUS_BAD_CHECKSUM = -205
-_CLOSED = "erasure coding handle is closed"
 
 # The 59 bytes of metadata: index, payload size, backend metadata size, segment size, checksum type,
 # checksum, mismatch flag, backend id and version.
@@ -119,6 +124,13 @@ def _translate(error):
 _TRANSLATED = (errors.ReedError, MemoryError, TypeError, BufferError, OverflowError)
 
 
+class _Closed:
+    """What a closed driver has instead of its code."""
+
+    def __getattr__(self, name):
+        raise ECBackendInstanceNotAvailable("erasure coding handle is closed")
+
+
 class FragmentCodec:
     """One code of reed as the backend of an ``ECDriver``; argument for argument what pyeclib's
     ``ECPyECLibDriver`` is."""
@@ -144,22 +156,21 @@ class FragmentCodec:
 
     def close(self):
         """Further calls that need the code raise ECBackendInstanceNotAvailable."""
-        self._fragments = None
+        self._fragments = _Closed()
 
-    @property
-    def handle(self):
-        if self._fragments is None:
-            raise ECBackendInstanceNotAvailable(_CLOSED)
-        return self._fragments
+    def _require_open(self):
+        """A closed driver refuses also what needs no code."""
+        return self._fragments.code
 
     def encode(self, data_bytes):
         try:
-            return self.handle.encode(data_bytes, self._is_checked, self._is_legacy)
+            return self._fragments.encode(data_bytes, self._is_checked, self._is_legacy)
         except _TRANSLATED as error:
             raise _translate(error) from None
 
     def decode(self, fragment_payloads, ranges=None, force_metadata_checks=False):
-        fragments = list(fragment_payloads)
+        fragments = (fragment_payloads if type(fragment_payloads) is list
+                     else list(fragment_payloads))
         try:
             segment, left_out = self._fragments.decode(fragments, force_metadata_checks)
         except Exception as error:
@@ -188,8 +199,6 @@ class FragmentCodec:
     def _failure(self, method, fragments, error):
         """What to raise instead of `error`; arguments that pyeclib refuses at once come first."""
         _check_sizes(method, fragments)
-        if self._fragments is None:
-            return ECBackendInstanceNotAvailable(_CLOSED)
         return _translate(error) if isinstance(error, _TRANSLATED) else error
 
     def _report(self, method, fragments, left_out):
@@ -200,7 +209,7 @@ class FragmentCodec:
 
     def fragments_needed(self, reconstruct_indexes, exclude_indexes):
         total = self.k + self.m
-        _ = self.handle
+        self._require_open()
         unusable = set()
         for index in (*reconstruct_indexes, *exclude_indexes):
             if not isinstance(index, int) or not 0 <= index < total:
@@ -218,7 +227,7 @@ class FragmentCodec:
 
     def get_metadata(self, fragment, formatted=0):
         try:
-            metadata, is_corrupt = self.handle.inspect(fragment)
+            metadata, is_corrupt = self._fragments.inspect(fragment)
         except _TRANSLATED as error:
             raise _translate(error) from None
         if formatted:
@@ -230,7 +239,7 @@ class FragmentCodec:
         return metadata
 
     def verify_stripe_metadata(self, fragment_metadata_list):
-        _ = self.handle
+        self._require_open()
         total = self.k + self.m
         if not isinstance(fragment_metadata_list, list) or len(fragment_metadata_list) != total:
             raise ECInvalidParameter(f"metadata must be a list of {total}")
@@ -256,7 +265,7 @@ class FragmentCodec:
         return {"status": 0}
 
     def get_segment_info(self, data_len, segment_size):
-        _ = self.handle
+        self._require_open()
         for name, value in (("data_len", data_len), ("segment_size", segment_size)):
             if not isinstance(value, int) or not 0 <= value <= _INT_MAX:
                 raise ECInvalidParameter(f"{name} must be 0 to {_INT_MAX}, not {value!r}")
