@@ -82,8 +82,7 @@ PYTHON_PARTS = {
     "reed._core": (("reed.errors", "reed.creed"), ("numpy",)),
     "reed.codes": (("reed._core", "reed.errors"), ("numpy",)),
     "reed.files": (("reed.codes", "reed._core", "reed.errors"), ("numpy", "blake3")),
-    "reed.store": (("reed.files", "reed.codes", "reed._core", "reed.errors"),
-                   ("numpy", "fsspec")),
+    "reed.store": (("reed.files", "reed.codes", "reed._core", "reed.errors"), ()),
     "reed.durability": (("reed.errors",), ("numpy", "dask", "matplotlib")),
     # The rates of the real codec: the one module there that needs the compiled core.
     "reed.durability.measure": (("reed", "reed.codes", "reed.durability", "reed.errors"),

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import shutil
 
 import pytest
@@ -400,6 +401,52 @@ def test_migration_to_other_targets(tmp_path):
         store.reclaim()
         assert store.read("key") == data_of(13, 40_000)
         assert len(shard_files(tmp_path)) == 12
+
+
+# ---- beyond repair -------------------------------------------------------------------------------
+
+
+def test_salvage_writes_what_is_proved_and_says_what_is_not(tmp_path):
+    data = data_of(15, 100_000)
+    with make(tmp_path) as store:
+        store.put("key", data)
+        for path in shard_files(tmp_path)[:3]:
+            flip(path, 6000)
+        report = store.salvage("key", tmp_path / "out")
+        assert report.status == "beyond repair" and report.last_known_whole is not None
+        partial = (tmp_path / "out.partial").read_bytes()
+        kept = bytearray(data)
+        for begin, end in report.lost_ranges:
+            kept[begin:end] = bytes(end - begin)
+        assert partial == bytes(kept) and 0 < sum(e - b for b, e in report.lost_ranges) <= 3 * 4096
+        assert json.loads((tmp_path / "out.incident.json").read_text())["object"]["key"] == "key"
+        assert not (tmp_path / "out").exists()
+
+
+def test_two_copies_with_bad_sectors_in_different_places_are_merged(tmp_path):
+    data = data_of(16, 300_000)
+    with make(tmp_path, 3, code=reed.Replication(3)) as store:
+        store.put("key", data)
+        files = shard_files(tmp_path)
+        files[0].unlink()
+        for offset in range(5_000, 290_000, 20_000):
+            flip(files[1], offset)
+            flip(files[2], offset + 9_000)
+        assert store.read("key") == data
+        assert store.scrub(repair=True).status == "clean"
+
+
+def test_records_are_made_from_shards_alone(tmp_path):
+    data = {f"key{i}": data_of(i, 10_000 * i) for i in range(3)}
+    with make(tmp_path) as store:
+        for key, content in data.items():
+            store.put(key, b"older")
+            store.put(key, content)
+        for path in tmp_path.glob("disk*/objects"):
+            shutil.rmtree(path)
+        assert list(store.list()) == []
+        assert set(store.recover_records()) == set(data)
+        assert {key: store.read(key) for key in data} == data
 
 
 # ---- scrubbing in parts --------------------------------------------------------------------------

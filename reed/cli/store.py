@@ -387,7 +387,7 @@ def reconcile(session, targets):
               help="The failure domain of each --onto.")
 @prefix_option
 @click.option("--unsafe-skip-verify", is_flag=True,
-              help="For drills: copy without looking. What was copied so is never reclaimed.")
+              help="For drills: do not read the copies back. Their source is never reclaimed.")
 @verb
 def migrate(session, targets, data_shards, parity_shards, copies, new_targets, domains, prefix,
             unsafe_skip_verify):
@@ -408,6 +408,45 @@ def migrate(session, targets, data_shards, parity_shards, copies, new_targets, d
 
     return session.finish(Exit.HEALTHY if report.complete else Exit.REPAIR_FAILED,
                           {"report": report.as_dict()}, lines())
+
+
+@command.command(short_help="Write what can be proved of a lost object.")
+@where
+@key_argument
+@click.option("-o", "--output", required=True, type=click.Path(), metavar="FILE",
+              help="FILE.partial, FILE.partial.json and FILE.incident.json are written.")
+@options.force
+@verb
+def salvage(session, targets, key, output, force):
+    """Write the verified bytes of KEY, the map of its holes, and the report of what happened.
+
+    Exit code 0 when the whole object was written, 2 when it has holes."""
+    with _opened(targets) as store, session.progress("salvaging") as progress:
+        report = store.salvage(key, output, overwrite=force, progress=progress,
+                               cancel=session.cancel)
+
+    def lines():
+        lost = sum(end - begin for begin, end in report.lost_ranges)
+        yield (f"{key}: {report.status}; {size_text(lost)} lost in "
+               f"{count_text(len(report.lost_ranges), 'hole')}: {output}.partial")
+        yield from _shard_lines(report.shards, session.verbose)
+
+    is_whole = report.salvage["complete"]
+    return session.finish(Exit.HEALTHY if is_whole else Exit.BEYOND_REPAIR,
+                          {"report": report.as_dict()}, lines())
+
+
+@command.command("recover-records", short_help="Make lost records from shards.")
+@where
+@verb
+def recover_records(session, targets):
+    """Make records from shards, for objects whose records are lost on most targets. An object that
+    was deleted, and not yet reclaimed, may come back."""
+    with _opened(targets) as store:
+        recovered = store.recover_records(cancel=session.cancel)
+    return session.finish(Exit.HEALTHY, {"recovered": recovered},
+                          [f"{count_text(len(recovered), 'object')} recovered",
+                           *(f"  {key}" for key in recovered)])
 
 
 @command.command(short_help="Free the space of what was superseded.")

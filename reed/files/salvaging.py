@@ -42,13 +42,18 @@ def salvage(
     Parameters and errors as ``decode``; damage to blocks is not an error here.
     """
     base = os.fsdecode(target)
-    partial_path, map_path = f"{base}.partial", f"{base}.partial.json"
-    for path in (partial_path, map_path):
-        require_free(path, overwrite)
+    _require_free(base, overwrite)
     with Workers(threads) as workers, open_stripe(
             path_list(shards, "shards"), stripe_id, workers, Watch(None, cancel).check,
-            needs_size=False) as stripe, medium.Publication() as publication:
-        watch = Watch(progress, cancel, stripe.layout.object_size)
+            needs_size=False) as stripe:
+        return salvage_stripe(stripe, base, overwrite,
+                              Watch(progress, cancel, stripe.layout.object_size))
+
+
+def salvage_stripe(stripe: Stripe, base: str, overwrite: bool, watch: Watch) -> SalvageReport:
+    """As ``salvage``, of a stripe that is open; `base` is the path of the target."""
+    partial_path, map_path = _require_free(base, overwrite)
+    with medium.Publication() as publication:
         partial = publication.create(partial_path)
         salvaged = _Salvage(stripe, partial)
         salvaged.run(watch)
@@ -62,6 +67,14 @@ def salvage(
         read_back_object(table, len(text), crc32c_of([text], 0), watch.check)
         publication.publish(overwrite)
         return report
+
+
+def _require_free(base: str, overwrite: bool) -> tuple[str, str]:
+    """The paths of the partial file and of its map, which must be free."""
+    paths = f"{base}.partial", f"{base}.partial.json"
+    for path in paths:
+        require_free(path, overwrite)
+    return paths
 
 
 class _Written:

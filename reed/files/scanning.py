@@ -159,7 +159,7 @@ def probe(path: str, is_named: bool, check) -> ShardFile | SkippedFile:
         return _unreadable(path, error)
     file = ShardFile(path, os.fstat(handle.descriptor), size, handle=handle)
     try:
-        _read_ends(file)
+        read_ends(file)
         if file.ends is not None:
             return file
         if file.unsupported is not None:
@@ -182,7 +182,8 @@ def _unreadable(path: str, error: OSError) -> SkippedFile:
     return SkippedFile(path, "unreadable", error.strerror or str(error))
 
 
-def _read_ends(file: ShardFile) -> None:
+def read_ends(file: ShardFile) -> None:
+    """Reads header and footer of an open file; two that contradict each other count as neither."""
     file.header, file.header_state = read_end(file, _core.shard_header_parse, 0, HEADER_SIZE)
     file.footer, file.footer_state = read_footer(file, max(0, file.size - FOOTER_SIZE))
     if file.header is None or file.footer is None:

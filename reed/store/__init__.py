@@ -10,6 +10,7 @@ from .folder import FolderTarget
 from .reports import (
     AuditReport,
     GetReport,
+    IncidentReport,
     MigrateReport,
     ObjectAudit,
     ObjectInfo,
@@ -31,6 +32,7 @@ __all__ = [
     "Clock",
     "FolderTarget",
     "GetReport",
+    "IncidentReport",
     "MigrateReport",
     "ObjectAudit",
     "ObjectInfo",

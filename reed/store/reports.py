@@ -199,6 +199,20 @@ class ReclaimReport(_Report):
 
 
 @dataclass(frozen=True)
+class IncidentReport(_Report):
+    """The result of ``salvage``: what happened to one object, and what is left of it."""
+
+    object: ObjectInfo
+    time: float
+    status: str  # as in ObjectScrub
+    last_known_whole: float | None  # when enough shards had last been found good
+    shards: tuple[ShardState, ...]
+    lost_ranges: tuple[tuple[int, int], ...]  # of bytes of the object
+    salvage: dict  # files.SalvageReport
+    journal: tuple[dict, ...]  # destructive commands since the object was committed
+
+
+@dataclass(frozen=True)
 class SlotState(_Report):
     """One slot and its target."""
 

@@ -22,7 +22,7 @@ from ..files.work import Watch, Workers
 from ..files.writing import read_back_object
 from . import audit as audit_module
 from . import domains as domains_module
-from . import journal, layout, rebuild, reclaim, roster, scrub
+from . import journal, layout, rebuild, reclaim, recover, roster, salvage, scrub
 from .clock import Clock, Observation, SystemClock
 from .entries import Code, Config, Entry, Slot, Version
 from .folder import FolderTarget
@@ -31,6 +31,7 @@ from .reader import open_version
 from .reports import (
     AuditReport,
     GetReport,
+    IncidentReport,
     MigrateReport,
     ObjectAudit,
     ObjectInfo,
@@ -137,8 +138,8 @@ class Store:
         config = Config(
             store_id=settings.entropy(16).hex(), epoch=1, nonce=settings.entropy(8).hex(),
             is_settled=True, writer=settings.host, code=chosen, digest_type=digest,
-            write_quorum=quorum, retention_hours=float(retention_hours), reserve_bytes=int(reserve_bytes),
-            allows_shared_devices=allow_shared_devices, slots=slots)
+            write_quorum=quorum, retention_hours=float(retention_hours),
+            reserve_bytes=int(reserve_bytes), allows_shared_devices=allow_shared_devices, slots=slots)
         Config.from_content(_plain(config.content()))  # refuses what a record cannot say
         for slot, target in zip(slots, opened, strict=True):
             roster.write_config(target, config, slot.target_id)
@@ -456,8 +457,8 @@ class Store:
             flags = {"code": str(chosen), "prefix": prefix,
                      "targets": [target.location for target, _ in added],
                      "unsafe_skip_verify": unsafe_skip_verify}
-            self._journal("migrate", flags, "what was read; the copies were not" if unsafe_skip_verify else
-                          "every block and the digest, as they are read; the copies read back", {})
+            self._journal("migrate", flags, "every block and the digest, as they are read; the "
+                          + ("copies were not" if unsafe_skip_verify else "copies read back"), {})
         self._enter_code(chosen, added)
         return migrate_objects(self, prefix, unsafe_skip_verify, progress, Watch(None, cancel))
 
@@ -489,6 +490,27 @@ class Store:
             self._roster.require_majority()
         return audit_module.audit(self._roster, prefix, self._clock.wall(),
                                   Watch(None, cancel).check, with_objects)
+
+    def salvage(self, key: str, target: str | PathLike, *, overwrite: bool = False,
+                progress: Progress = None, cancel: Cancel = None) -> IncidentReport:
+        """Writes what can be proved of an object that is beyond repair: ``TARGET.partial`` with
+        the verified bytes in their places, ``TARGET.partial.json`` with the map of the holes, and
+        ``TARGET.incident.json``: which shards are wrong or gone, which ranges are lost, since
+        when, and what was done since. Never TARGET itself. Errors as ``get``."""
+        entry = self._current(key)
+        return salvage.salvage(self._roster, key, entry, os.fsdecode(target), overwrite,
+                               self._now(), self._workers, Watch(progress, cancel, entry.size))
+
+    def recover_records(self, *, cancel: Cancel = None) -> dict[str, str]:
+        """Makes records from shards, for keys whose records are lost on a majority; returns
+        {key: version}. What only records knew is lost: an object that was deleted, and not yet
+        reclaimed, may come back."""
+        with self._guard:
+            self._roster.refresh()
+            self._roster.require_writer()
+            self._journal("recover records", {}, "every shard, as it is read", {})
+        return recover.recover(self._roster, self._guard, self._workers, self._now(), self._actor,
+                               Watch(None, cancel))
 
     def take_over(self) -> None:
         """Makes this host the one that may write. The host that did must have stopped for good."""
