@@ -47,25 +47,25 @@ prefix_option = click.option("--prefix", default="", metavar="TEXT",
 @contextlib.contextmanager
 def _opened(targets):
     """The store, open."""
-    import reed
+    from ..store import Store
 
-    with reed.Store.open(targets) as store:
+    with Store.open(targets) as store:
         yield store
 
 
 def _code(data_shards, parity_shards, copies, generator="native"):
     """The code that was asked for; None when none was."""
-    import reed
+    from ..codes import ReedSolomon, Replication
 
     if copies is not None:
         if data_shards is not None or parity_shards is not None:
             raise click.UsageError("--copies and -k, -m contradict each other: give one of them.")
-        return reed.Replication(copies)
+        return Replication(copies)
     if data_shards is None and parity_shards is None:
         return None
     if data_shards is None or parity_shards is None:
         raise click.UsageError("-k and -m go together: give both.")
-    return reed.ReedSolomon(data_shards, parity_shards, generator=generator)
+    return ReedSolomon(data_shards, parity_shards, generator=generator)
 
 
 def code_options(function):
@@ -129,9 +129,9 @@ def create(session, folders, data_shards, parity_shards, copies, domains, block_
 
     10+4 by default. Targets on one disk fail together and are refused.
     """
-    import reed
+    from ..store import Store
 
-    store = reed.Store.create(
+    store = Store.create(
         folders, code=_code(data_shards, parity_shards, copies), domains=domains or None,
         block_size=block_size, digest=digest, write_quorum=write_quorum,
         retention_hours=retention_hours, reserve_bytes=reserve,

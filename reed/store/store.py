@@ -139,7 +139,8 @@ class Store:
             store_id=settings.entropy(16).hex(), epoch=1, nonce=settings.entropy(8).hex(),
             is_settled=True, writer=settings.host, code=chosen, digest_type=digest,
             write_quorum=quorum, retention_hours=float(retention_hours),
-            reserve_bytes=int(reserve_bytes), allows_shared_devices=allow_shared_devices, slots=slots)
+            reserve_bytes=int(reserve_bytes), allows_shared_devices=allow_shared_devices,
+            slots=slots)
         Config.from_content(_plain(config.content()))  # refuses what a record cannot say
         for slot, target in zip(slots, opened, strict=True):
             roster.write_config(target, config, slot.target_id)
