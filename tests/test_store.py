@@ -4,6 +4,9 @@ import errno
 import io
 import json
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -111,6 +114,31 @@ def test_a_source_that_fails_leaves_nothing(tmp_path):
         assert store.read("key") == b"before"
     assert len(shard_files(tmp_path)) == 6
     assert not [path for path in tmp_path.rglob(".*")]
+
+
+def test_threads_and_processes_share_a_store(tmp_path):
+    """Each writes values that say what they are; every read is one of those, whole."""
+    with make(tmp_path, threads=4, host="host") as store:
+        def work(number):
+            for step in range(6):
+                key = f"key{(number + step) % 3}"
+                store.put(key, f"{key} {number} {step} ".encode() * 500)
+                value = store.read(key)
+                assert value == value[:value.index(b" ", 5) + 3] * 500 and value.startswith(
+                    key.encode())
+            return True
+
+        script = ("import sys, reed\n"
+                  "from reed.files import medium\n"
+                  "medium.fsync = lambda descriptor: None\n"
+                  "with reed.Store.open(sys.argv[1], host='host', threads=2) as store:\n"
+                  "    for step in range(8):\n"
+                  "        store.put('key0', f'key0 9 {step} '.encode() * 500)\n")
+        other = subprocess.Popen([sys.executable, "-c", script, tmp_path / "disk0"])
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(work, range(4)))
+        assert other.wait(60) == 0
+        assert store.scrub().status == "clean" and store.audit().epoch == 1
 
 
 # ---- damage --------------------------------------------------------------------------------------

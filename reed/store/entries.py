@@ -7,7 +7,7 @@ CorruptRecord.
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from .. import _core
 from ..codes import ReedSolomon, Replication
@@ -178,7 +178,8 @@ class Entry:
 
     def content(self) -> dict:
         """What a record holds."""
-        return {**asdict(self), "version": str(self.version)}
+        return {**vars(self), "version": str(self.version),
+                "code": None if self.code is None else vars(self.code)}
 
     @classmethod
     def from_content(cls, content) -> "Entry":
@@ -281,7 +282,7 @@ class Config:
 
     def content(self) -> dict:
         """What a record holds."""
-        return asdict(self)
+        return {**vars(self), "code": vars(self.code), "slots": [vars(slot) for slot in self.slots]}
 
     @classmethod
     def from_content(cls, content) -> "Config":

@@ -1,5 +1,6 @@
 """Names of files on a target, and where the shards of an object go."""
 
+import functools
 import hashlib
 import re
 
@@ -11,6 +12,7 @@ OBJECTS, SHARDS, SCRUB, JOURNAL, QUARANTINE = "objects", "shards", "scrub", "jou
 
 KEY_BYTES_MAX = 1024
 _PIECE_MAX = 120
+_KEYS_REMEMBERED = 1024
 _SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _RECORD = re.compile(r"[0-9a-f]{2}/(?P<name>.+)\.record", re.DOTALL)
 _SHARD = re.compile(r"[0-9a-f]{2}/(?P<name>.+)\.(?P<version>[0-9a-f]{8}-[0-9a-f]{12}-[0-9a-f]{16})"
@@ -30,11 +32,13 @@ def check_key(key: str) -> str:
     return key
 
 
+@functools.lru_cache(_KEYS_REMEMBERED)
 def fan(key: str) -> str:
     """The folder of a key: two hexadecimal digits."""
     return hashlib.sha256(key.encode()).hexdigest()[:2]
 
 
+@functools.lru_cache(_KEYS_REMEMBERED)
 def escape(key: str) -> str:
     """A key as a file name, with folders where it is long."""
     text = "".join(chr(byte) if byte in _SAFE and not (byte == ord(".") and not position)

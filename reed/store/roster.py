@@ -156,12 +156,13 @@ class Roster:
     def _join(self) -> None:
         """Makes the members of the configuration in force."""
         before = {member.slot.target_id: member for member in self.members.values()}
-        self.members = {}
+        members = {}
         for slot in self.config.slots:
             member = before.get(slot.target_id) or Member(slot)
             member.slot = slot
-            self.members[slot.number] = member
+            members[slot.number] = member
             self._look(member)
+        self.members = members  # at once: other threads read it
         self._count_voters()
 
     def _count_voters(self) -> None:

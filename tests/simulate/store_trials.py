@@ -70,7 +70,8 @@ class Trial:
         self.serial = 0
         self.store = reed.Store.create(
             list(self.disks.values()), code=code, block_size=4096, reserve_bytes=0,
-            retention_hours=rng.choice([0, 1]), **self._options())
+            retention_hours=rng.choice([0, 1]), digest=rng.choice(["sha256", "none"]),
+            **self._options())
         self._choose_faulty()
 
     def _new_disk(self) -> Disk:

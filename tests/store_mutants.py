@@ -1,0 +1,136 @@
+"""Breaks the store in small ways, one at a time, and shows that the simulation notices.
+
+    python tests/store_mutants.py [NAME...]      all mutants, or those whose name contains a NAME
+
+Each mutant is one change of text in a copy of ``reed``; the trials of simulate/store_trials.py, or
+the tests named with it, are run there until one fails. Exits 1 when a mutant is missed or does not
+apply. The extension is taken as it is built.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import reed
+
+ROOT = Path(__file__).resolve().parent.parent
+TRIALS = "tests/simulate/store_trials.py 0 3000"
+
+
+@dataclass
+class Mutant:
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str = TRIALS
+
+
+MUTANTS = [
+    Mutant("skip the fsync of shards", "reed/files/writing.py",
+           "        self._temporary.sync()\n", ""),
+    Mutant("skip the fsync of records", "reed/store/record.py",
+           "        temporary.sync()\n", ""),
+    Mutant("skip the read-back of shards", "reed/store/writer.py",
+           "        if reads_back:\n", "        if False:\n"),
+    Mutant("skip the read-back of records", "reed/store/record.py",
+           "        require_same(temporary, data)\n", ""),
+    Mutant("count a duplicate shard twice", "reed/store/audit.py",
+           "held = [effective[shard.slot] for shard in good if shard.is_counted]",
+           "held = [effective[shard.slot] for shard in good + good if shard.is_counted]",
+           "-m pytest -q -x tests/test_store.py"),
+    Mutant("count an entry twice", "reed/store/catalogue.py",
+           "votes[entry] = votes.get(entry, 0) + 1", "votes[entry] = votes.get(entry, 0) + 2"),
+    Mutant("treat an unknown shard as missing", "reed/store/scrub.py",
+           'if shard.state in ("corrupt", "missing")}', 'if shard.state != "good"}'),
+    Mutant("treat an unreadable record as absent", "reed/store/roster.py",
+           "        except (OSError, FormatError):\n            return None\n\n    def is_there",
+           "        except (OSError, FormatError):\n            return ()\n\n    def is_there"),
+    Mutant("treat a target that is away as one that says no", "reed/store/catalogue.py",
+           "    unknown = counted - known\n", "    unknown = 0\n"),
+    Mutant("repair from an unverified shard", "reed/files/reading.py",
+           "        states = numpy.frombuffer(bytearray(states), numpy.uint8)\n",
+           "        states = numpy.frombuffer(bytearray(states), numpy.uint8)\n"
+           "        states[states == CORRUPT] = GOOD\n"),
+    Mutant("let a stale target vote", "reed/store/catalogue.py",
+           "    return any(slot.target_id == target_id and slot.state == \"active\" "
+           "for slot in config.slots)",
+           "    return True", "-m pytest -q -x tests/test_store.py"),
+    Mutant("commit on a minority", "reed/store/roster.py",
+           "        if len(accepted) < self.config.majority:\n            raise Uncertain(",
+           "        if len(accepted) < 1:\n            raise Uncertain("),
+    Mutant("commit before publishing", "reed/store/writer.py",
+           "        self._workers.map(lambda writer: writer.publish(), writers)\n"
+           "        self._require_quorum(config, self._domains(config, writers))\n"
+           "        entry = replace(",
+           "        entry = replace("),
+    Mutant("acknowledge without a quorum", "reed/store/writer.py",
+           "if len(domains) < config.write_quorum:", "if not domains:"),
+    Mutant("keep a failed slot in the epoch", "reed/store/roster.py",
+           "        if numbers:\n            config = self.config\n",
+           "        if False:\n            config = self.config\n"),
+    Mutant("reclaim without looking at the successor", "reed/store/reclaim.py",
+           'if found.report.status != "healthy" or found.how != "medium":', "if False:",
+           "-m pytest -q -x tests/test_store.py"),
+    Mutant("reclaim while a target is away", "reed/store/reclaim.py",
+           "        if refused is not None:\n", "        if False:\n",
+           "-m pytest -q -x tests/test_store.py"),
+    Mutant("forget a tombstone by the clock alone", "reed/store/reclaim.py",
+           "            if state.undecided or None in answers.values():\n"
+           "                plan.kept[key]",
+           "            if False:\n                plan.kept[key]"),
+    Mutant("remove the entry before the shards", "reed/store/reclaim.py",
+           "                freed += sum(self._remove_shards(key, entry) for entry in old)\n", "",
+           "-m pytest -q -x tests/test_store.py"),
+    Mutant("take an orphan at first sight", "reed/store/reclaim.py",
+           "return all(str(entry.version) != version for entry in (*state.committed, "
+           "*state.undecided))",
+           "return True"),
+    Mutant("forget who has what when records are lost", "reed/store/roster.py",
+           "    kept = set(state.undecided if own is None else own)\n",
+           "    kept = set(own or ())\n    kept -= set(state.undecided)\n"),
+    Mutant("identity without the key", "reed/store/entries.py",
+           "for text in (store_id, key, str(self)):", "for text in (store_id, 'key', ''):",
+           "-m pytest -q -x tests/test_store.py"),
+]
+
+
+def run(mutant: Mutant | None, folder: Path, test: str) -> bool:
+    """Whether the test passes with the mutant in place."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([sys.executable, *test.split()], cwd=folder, env=environment,
+                          capture_output=True, text=True)
+    return done.returncode == 0
+
+
+def main(names: list[str]) -> int:
+    chosen = [mutant for mutant in MUTANTS
+              if not names or any(name in mutant.name for name in names)]
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="store-mutants-") as base:
+        folder = Path(base)
+        for part in ("reed", "tests"):
+            shutil.copytree(Path(reed.__file__).parent if part == "reed" else ROOT / part,
+                            folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for mutant in chosen:
+            path = folder / mutant.file
+            text = path.read_text()
+            if text.count(mutant.old) != 1:
+                print(f"does not apply  {mutant.name}", flush=True)
+                missed += 1
+                continue
+            path.write_text(text.replace(mutant.old, mutant.new))
+            is_missed = run(mutant, folder, mutant.test)
+            path.write_text(text)
+            missed += is_missed
+            print(f"{'MISSED' if is_missed else 'caught':<14}  {mutant.name}", flush=True)
+    print(f"{len(chosen) - missed} of {len(chosen)} mutants caught")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
