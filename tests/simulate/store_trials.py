@@ -17,7 +17,7 @@ import time
 import traceback
 
 import reed
-from reed.store import layout
+from reed.store import layout, record
 from reed.store.entries import Version
 
 try:
@@ -170,6 +170,10 @@ class Trial:
             misdirected = self.world.misdirected - misdirected
             assert good >= report.shards_written - misdirected, (
                 f"put says {report.shards_written} shards, {good} are on the disks")
+            active = [slot for slot in self.store.config.slots if slot.state == "active"]
+            held = sum(self._has_entry(slot, key, report.object.version) for slot in active)
+            assert held >= len(active) - misdirected, (
+                f"{len(active)} slots are active, {held} have the entry")
 
     def get(self) -> None:
         key = self.rng.choice(KEYS)
@@ -401,6 +405,14 @@ class Trial:
                         layout.parse_shard_name(name.removeprefix(f"{layout.SHARDS}/"))[0] == key):
                     good += file.medium is not None and _is_whole(file.medium)
         return good
+
+    def _has_entry(self, slot, key: str, version: str) -> bool:
+        """Whether the medium of a slot has a record of a key that names a version."""
+        file = self.disks[slot.location].names_now.get(layout.record_name(key))
+        try:
+            return version in str(record.unpack(bytes(file.medium), ""))
+        except (AttributeError, TypeError, reed.FormatError):
+            return False
 
     def _good_shards(self) -> dict[str, int]:
         """Good shards of each object that is certain to exist."""
