@@ -1544,7 +1544,7 @@ cdef extern from *:
 
 cdef enum:
     KEPT_MIN = 65536     # below, nothing is given back early
-    KEPT_MAX = 33554432  # glibc's own limit for what it learns
+    KEPT_MAX = 33488896  # 32 MiB, glibc's own limit for what it learns, less 64 KiB
 
 cdef size_t kept_memory = 0
 

@@ -1,11 +1,12 @@
-"""Speed under pyeclib's interface: stock and reed in turn, each in a process of its own as on a
-server, checksums included on reed's side.
+"""Speed under pyeclib's interface: stock and reed in turn, checksums included on reed's side.
 
     python tests/swift/speed.py [--rounds 9]
 
 Prints the medians and their ratio for a 10+4 policy: encode, decode of ten data fragments, decode
-with four of them lost. A process of its own for each, since the allocator of a process learns from
-what was freed before (``keep_memory`` of reed/_core.pyx), and would share what it learnt.
+with four of them lost. Each measurement has a process of its own, since an allocator learns from
+what was freed before (``keep_memory`` of reed/_core.pyx), and would share what it learnt: with
+pyeclib alone each segment's memory goes back to the system and is fetched again, unless something
+larger was freed before ("warm": 24 MiB, before the first measurement).
 """
 
 import argparse
@@ -27,49 +28,50 @@ def seconds(call, count):
     return (time.perf_counter() - begin) / count
 
 
-def worker(module):
-    """Measures what each line of standard input asks for; one line of JSON for each."""
+def worker(module, size, what, is_warm):
+    """Measures when a line comes on standard input; a line with the seconds for each."""
     iface = __import__(module, fromlist=["ECDriver"])
     driver = iface.ECDriver(k=10, m=4, ec_type="isa_l_rs_cauchy")
+    if is_warm:
+        bytes(24 << 20)
+    data = os.urandom(size)
+    fragments = driver.encode(data)
+    given = {"decode": fragments[:10], "decode, 4 lost": fragments[4:]}.get(what)
     for line in sys.stdin:
-        size, count = json.loads(line)
-        data = os.urandom(size)
-        fragments = driver.encode(data)
-        whole, lost = fragments[:10], fragments[4:]
-        assert driver.decode(whole) == driver.decode(lost) == data
-        print(json.dumps({
-            "encode": seconds(lambda d=data: driver.encode(d), count),
-            "decode": seconds(lambda f=whole: driver.decode(f), count),
-            "decode, 4 lost": seconds(lambda f=lost: driver.decode(f), count),
-        }), flush=True)
+        call = (lambda: driver.encode(data)) if given is None else (lambda: driver.decode(given))
+        print(seconds(call, int(line)), flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--worker", choices=NODES.values(), help=argparse.SUPPRESS)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        worker(options.worker)
+        worker(*json.loads(options.worker))
         return
-    processes = {node: subprocess.Popen([sys.executable, __file__, "--worker", module], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-                 for node, module in NODES.items()}
-    print(f"{'':24}{'stock us':>12}{'reed us':>12}{'times':>8}")
-    for name, job in SIZES.items():
-        found = {node: [] for node in NODES}
-        for _ in range(options.rounds):
-            for node, process in processes.items():
-                process.stdin.write(json.dumps(job) + "\n")
-                process.stdin.flush()
-                found[node].append(json.loads(process.stdout.readline()))
-        for what in found["stock"][0]:
-            stock, reed = (1e6 * statistics.median(one[what] for one in found[node])
-                           for node in NODES)
-            print(f"{name:8}{what:16}{stock:12.2f}{reed:12.2f}{stock / reed:8.2f}")
-    for process in processes.values():
-        process.stdin.close()
-        process.wait()
+    print(f"{'':30}{'stock us':>12}{'reed us':>12}{'times':>8}")
+    for name, (size, count) in SIZES.items():
+        for what in ("encode", "decode", "decode, 4 lost"):
+            for is_warm in (False, True):
+                processes = {node: subprocess.Popen(
+                    [sys.executable, __file__, "--worker",
+                     json.dumps([module, size, what, is_warm])],
+                    text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                    for node, module in NODES.items()}
+                found = {node: [] for node in NODES}
+                for _ in range(options.rounds):
+                    for node, process in processes.items():
+                        process.stdin.write(f"{count}\n")
+                        process.stdin.flush()
+                        found[node].append(float(process.stdout.readline()))
+                for process in processes.values():
+                    process.stdin.close()
+                    process.wait()
+                stock, reed = (1e6 * statistics.median(found[node]) for node in NODES)
+                state = "warm" if is_warm else "fresh"
+                print(f"{name:8}{what:16}{state:6}{stock:12.2f}{reed:12.2f}{stock / reed:8.2f}",
+                      flush=True)
 
 
 if __name__ == "__main__":

@@ -198,8 +198,10 @@ use = egg:swift#listing_formats
     def __enter__(self):
         self._lay_out()
         try:
-            self._start("account-server", "account.conf", "stock", self.account_port)
-            self._start("container-server", "container.conf", "stock", self.container_port)
+            # They read the policies too, and refuse a code that they do not know.
+            node = "reed" if self.ec_type == "reed_native" else "stock"
+            self._start("account-server", "account.conf", node, self.account_port)
+            self._start("container-server", "container.conf", node, self.container_port)
             for number, node in enumerate(self.object_nodes):
                 self._start("object-server", f"object{number}.conf", node,
                             self.object_ports[number])
