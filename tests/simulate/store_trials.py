@@ -137,6 +137,19 @@ class Trial:
             disk.crash()
         self.store.close()
         self.open()
+        if self.rng.random() < 0.5:
+            self._compare_views()
+
+    def _compare_views(self) -> None:
+        """Reads everything with some of the faulty disks away, and with others: what was read once
+        must not become what it was before."""
+        for disk in [None, *self.faulty]:
+            for location in self.faulty:
+                self.disks[location].is_away = location == disk
+            for key in KEYS:
+                self.get(key)
+        for location in self.faulty:
+            self.disks[location].is_away = False
 
     def open(self) -> None:
         self.store = reed.Store.open([disk for disk in self._slots_disks()], **self._options())
@@ -175,10 +188,11 @@ class Trial:
             assert held >= len(active) - misdirected, (
                 f"{len(active)} slots are active, {held} have the entry")
 
-    def get(self) -> None:
-        key = self.rng.choice(KEYS)
+    def get(self, key: str | None = None) -> None:
+        is_range = key is None and self.rng.random() < 0.3
+        key = self.rng.choice(KEYS) if key is None else key
         try:
-            if self.rng.random() < 0.3:
+            if is_range:
                 self._check_range(key)
                 return
             value = self.store.read(key)
