@@ -18,7 +18,9 @@ from pathlib import Path
 import reed
 
 ROOT = Path(__file__).resolve().parent.parent
-TRIALS = "tests/simulate/store_trials.py 0 3000"
+TRIALS = "tests/simulate/store_trials.py 0 2000"
+STORE = "-m pytest -q -x tests/test_store.py"
+RECORDS = "-m pytest -q -x tests/test_store_records.py"
 
 
 @dataclass
@@ -42,9 +44,10 @@ MUTANTS = [
     Mutant("count a duplicate shard twice", "reed/store/audit.py",
            "held = [effective[shard.slot] for shard in good if shard.is_counted]",
            "held = [effective[shard.slot] for shard in good + good if shard.is_counted]",
-           "-m pytest -q -x tests/test_store.py"),
+           STORE),
     Mutant("count an entry twice", "reed/store/catalogue.py",
-           "votes[entry] = votes.get(entry, 0) + 1", "votes[entry] = votes.get(entry, 0) + 2"),
+           "votes[entry] = votes.get(entry, 0) + 1", "votes[entry] = votes.get(entry, 0) + 2",
+           RECORDS),
     Mutant("treat an unknown shard as missing", "reed/store/scrub.py",
            'if shard.state in ("corrupt", "missing")}', 'if shard.state != "good"}'),
     Mutant("treat an unreadable record as absent", "reed/store/roster.py",
@@ -59,7 +62,7 @@ MUTANTS = [
     Mutant("let a stale target vote", "reed/store/catalogue.py",
            "    return any(slot.target_id == target_id and slot.state == \"active\" "
            "for slot in config.slots)",
-           "    return True", "-m pytest -q -x tests/test_store.py"),
+           "    return True", RECORDS),
     Mutant("commit on a minority", "reed/store/roster.py",
            "        if len(accepted) < self.config.majority:\n            raise Uncertain(",
            "        if len(accepted) < 1:\n            raise Uncertain("),
@@ -75,17 +78,17 @@ MUTANTS = [
            "        if False:\n            config = self.config\n"),
     Mutant("reclaim without looking at the successor", "reed/store/reclaim.py",
            'if found.report.status != "healthy" or found.how != "medium":', "if False:",
-           "-m pytest -q -x tests/test_store.py"),
+           STORE),
     Mutant("reclaim while a target is away", "reed/store/reclaim.py",
            "        if refused is not None:\n", "        if False:\n",
-           "-m pytest -q -x tests/test_store.py"),
+           STORE),
     Mutant("forget a tombstone by the clock alone", "reed/store/reclaim.py",
            "            if state.undecided or None in answers.values():\n"
            "                plan.kept[key]",
            "            if False:\n                plan.kept[key]"),
     Mutant("remove the entry before the shards", "reed/store/reclaim.py",
            "                freed += sum(self._remove_shards(key, entry) for entry in old)\n", "",
-           "-m pytest -q -x tests/test_store.py"),
+           STORE),
     Mutant("take an orphan at first sight", "reed/store/reclaim.py",
            "return all(str(entry.version) != version for entry in (*state.committed, "
            "*state.undecided))",
@@ -95,7 +98,7 @@ MUTANTS = [
            "    kept = set(own or ())\n    kept -= set(state.undecided)\n"),
     Mutant("identity without the key", "reed/store/entries.py",
            "for text in (store_id, key, str(self)):", "for text in (store_id, 'key', ''):",
-           "-m pytest -q -x tests/test_store.py"),
+           STORE),
 ]
 
 
