@@ -36,8 +36,8 @@ def linked(folder, core, flags, compiler="gcc"):
     """test_isal with the drop-in and the core inside it."""
     c_build.require(compiler)
     program = Path(folder) / "test_isal"
-    command = [compiler, *c_build.WARNINGS, *flags, "-DISAL_LINKED", "-D_GNU_SOURCE",
-               *c_build.INCLUDES, f"-I{c_build.C_TESTS}", c_build.C_TESTS / "test_isal.c", SOURCE,
+    command = [compiler, *c_build.WARNINGS, *flags, "-DISAL_LINKED", *c_build.INCLUDES,
+               f"-I{c_build.C_TESTS}", c_build.C_TESTS / "test_isal.c", SOURCE,
                *core, "-o", program, "-pthread"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -51,8 +51,8 @@ def test_as_hadoop_loads_it(tmp_path, name, kernel):
     c_build.require("cc")
     environment = supported(kernel)
     program = tmp_path / "test_isal"
-    subprocess.run(["cc", *c_build.WARNINGS, *c_build.OPTIMISED, "-D_GNU_SOURCE",
-                    *c_build.INCLUDES, c_build.C_TESTS / "test_isal.c", "-o", program, "-ldl",
+    subprocess.run(["cc", *c_build.WARNINGS, *c_build.OPTIMISED, *c_build.INCLUDES,
+                    c_build.C_TESTS / "test_isal.c", "-o", program, "-ldl",
                     "-pthread"], check=True)
     c_build.run(program, FOLDER / name, env=environment)
 

@@ -6,6 +6,7 @@
  *
  * Threads, tables cut and joined at any coefficient, every length around the vectors, buffers that
  * end at a page that faults, and sizes at which other code runs (several plans, past the cache). */
+#define _DEFAULT_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
 
