@@ -53,7 +53,7 @@ def _opened(targets):
         yield store
 
 
-def _code(data_shards, parity_shards, copies, generator="native"):
+def code_of(data_shards, parity_shards, copies, generator="native"):
     """The code that was asked for; None when none was."""
     from ..codes import ReedSolomon, Replication
 
@@ -132,7 +132,7 @@ def create(session, folders, data_shards, parity_shards, copies, domains, block_
     from ..store import Store
 
     store = Store.create(
-        folders, code=_code(data_shards, parity_shards, copies), domains=domains or None,
+        folders, code=code_of(data_shards, parity_shards, copies), domains=domains or None,
         block_size=block_size, digest=digest, write_quorum=write_quorum,
         retention_hours=retention_hours, reserve_bytes=reserve,
         allow_shared_devices=allow_shared_devices)
@@ -395,7 +395,7 @@ def migrate(session, targets, data_shards, parity_shards, copies, new_targets, d
     `reed store reclaim` has verified the copy again after the retention. Interrupted, repeat it."""
     with _opened(targets) as store, _counting(session, "migrating") as progress:
         report = store.migrate(
-            code=_code(data_shards, parity_shards, copies), targets=new_targets or None,
+            code=code_of(data_shards, parity_shards, copies), targets=new_targets or None,
             domains=domains or None, prefix=prefix, unsafe_skip_verify=unsafe_skip_verify,
             progress=progress, cancel=session.cancel)
 

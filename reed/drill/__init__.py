@@ -4,6 +4,9 @@
 and judges what it answers.
 """
 
-from .incident import Case, Event, IncidentReport, replay_incident
+from .faults import FAULTS
+from .incident import Case, Event, ReplayReport, replay_incident
+from .run import DrillReport, Finding, run_drill
 
-__all__ = ["Case", "Event", "IncidentReport", "replay_incident"]
+__all__ = ["FAULTS", "Case", "DrillReport", "Event", "Finding", "ReplayReport", "replay_incident",
+           "run_drill"]

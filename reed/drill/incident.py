@@ -59,7 +59,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class IncidentReport:
+class ReplayReport:
     """The replay. digest: SHA-256 of the volume as the customer wrote it, hexadecimal."""
 
     seed: int
@@ -78,7 +78,7 @@ class IncidentReport:
 
 
 def replay_incident(folder: str | os.PathLike | None = None, *, seed: int = 20180720
-                    ) -> IncidentReport:
+                    ) -> ReplayReport:
     """Plays the five cases below ``folder``, by default a temporary one that is removed.
 
     ``seed`` chooses the volume's bytes and where the damage is. Takes some seconds and about
@@ -92,7 +92,7 @@ def replay_incident(folder: str | os.PathLike | None = None, *, seed: int = 2018
             day = _Day(Path(base) / play.__name__.strip("_"), volume, seed)
             cases.append(play(day))
             shutil.rmtree(day.folder)
-    return IncidentReport(seed, len(volume), _sha256(volume), tuple(cases))
+    return ReplayReport(seed, len(volume), _sha256(volume), tuple(cases))
 
 
 def _sha256(data: bytes) -> str:
