@@ -191,7 +191,8 @@ def test_checked_fragments_make_up_for_unchecked_ones(rng):
     """A stripe of a mixed cluster: enough with a checksum, and wrong ones without."""
     data = rng.randbytes(3000)
     checked, unchecked = make().encode(data), make(checksum="none").encode(data)
-    given = [hit(rng, one) for one in unchecked[:2]] + checked[2:]
+    # Wrong in every column, so that comparing could not tell which two of the six it is.
+    given = [one[:HEADER] + rng.randbytes(len(one) - HEADER) for one in unchecked[:2]] + checked[2:]
     assert make().decode(given) == data
     assert make().reconstruct(given, [0]) == checked[:1]
     # Three with, two without of which one is wrong: one spare, and something is wrong.
