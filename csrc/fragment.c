@@ -85,7 +85,8 @@ void reed_fragment_headers_write(const struct reed_fragment_info *common, uint32
         store_u32_le(headers[i] + FRAGMENT_INDEX, (uint32_t)i);
         store_u32_le(headers[i] + FRAGMENT_CHECKSUM, crc);
         if (flags & REED_FRAGMENT_LEGACY_CRC) {
-            store_u32_le(headers[i] + FRAGMENT_METADATA_CRC, metadata_crc(kernel_best(), flags, headers[i]));
+            store_u32_le(headers[i] + FRAGMENT_METADATA_CRC,
+                         metadata_crc(kernel_best(), flags, headers[i]));
             continue;
         }
         /* A CRC is linear: what differs from the shared header adds its own part. */

@@ -1,5 +1,6 @@
-/* test_fragment.c KERNEL - fragments of liberasurecode: headers there and back, every cut and every flipped
- * bit between guard pages, the headers of a stripe, and the pass that copies, multiplies and sums.
+/* test_fragment.c KERNEL - fragments of liberasurecode: headers there and back, every cut and every
+ * flipped bit between guard pages, the headers of a stripe, and the pass that copies, multiplies and
+ * sums.
  * tests/test_pyeclib_differential.py compares the bytes with liberasurecode's own. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "check.h"
@@ -117,7 +118,7 @@ static void test_legacy_checksum_of_a_payload(void)
     struct reed_fragment_info info = {.payload_size = 1, .payload_crc32 = reed_crc32(0, "a", 1)};
     const uint8_t payload[1] = {'a'};
     CHECK(reed_fragment_crc32_matches(&info, reed_crc32(0, payload, 1), payload), "today's");
-    CHECK(!reed_fragment_crc32_matches(&info, reed_crc32(0, payload, 1) ^ 1, payload), "a wrong one");
+    CHECK(!reed_fragment_crc32_matches(&info, reed_crc32(0, payload, 1) ^ 1, payload), "wrong");
     /* ~(T[(0xff ^ 'a')] ^ 0xffffffff) with T[x ^ 0xff] from today's: T = ~crc ^ 0x00ffffff. */
     uint32_t entry = ~info.payload_crc32 ^ 0x00ffffff;
     info.payload_crc32 = ~(entry ^ 0xffffffff);
