@@ -51,7 +51,7 @@ def test_objects_of_a_store(tmp_path):
         assert before == sorted(path.stat().st_mtime_ns for path in tmp_path.rglob("*.re*"))
 
 
-# ---- the judge ------------------------------------------------------------------------------------
+# ---- the judge -----------------------------------------------------------------------------------
 
 
 def test_wrong_bytes_are_found(tmp_path, monkeypatch):
@@ -100,7 +100,7 @@ def test_salvage_with_a_wrong_byte_is_found(tmp_path, monkeypatch):
     assert [finding.verdict for finding in report.findings] == ["exact", "WRONG"]
 
 
-# ---- the command ----------------------------------------------------------------------------------
+# ---- the command ---------------------------------------------------------------------------------
 
 
 def test_the_command(tmp_path):

@@ -13,7 +13,8 @@ from .stopping import StopRequest
 
 # One module each, with a click.Command named ``command``; in the order of ``reed --help``.
 VERBS = ("encode", "decode", "verify", "repair", "salvage", "inspect", "info", "config",
-         "durability", "store", "drill", "compat")
+         "durability", "store", "drill", "claim",
+         "compat")
 
 
 class Verbs(click.Group):

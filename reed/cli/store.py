@@ -45,7 +45,7 @@ prefix_option = click.option("--prefix", default="", metavar="TEXT",
 
 
 @contextlib.contextmanager
-def _opened(targets):
+def opened(targets):
     """The store, open."""
     from ..store import Store
 
@@ -157,7 +157,7 @@ def put(session, targets, key, source):
     Exit code 0 when every shard was written and read back, 1 when the quorum was reached and some
     shard is still to be made by repair.
     """
-    with _opened(targets) as store, session.progress("storing") as progress:
+    with opened(targets) as store, session.progress("storing") as progress:
         report = store.put(key, StandardInput(session.cancel) if source == "-" else source,
                            progress=progress, cancel=session.cancel)
 
@@ -186,7 +186,7 @@ def put(session, targets, key, source):
 def get(session, targets, key, output, start, end, read_repair, force):
     """Write the object KEY, or some of its bytes, to a file. Nothing unverified is ever written."""
     session.data_on_stdout = output == "-"
-    with _opened(targets) as store, session.progress("reading") as progress:
+    with opened(targets) as store, session.progress("reading") as progress:
         report = store.get(key, StandardOutput(session.cancel) if output == "-" else output,
                            start=start, end=end, read_repair=read_repair, overwrite=force,
                            progress=progress, cancel=session.cancel)
@@ -207,7 +207,7 @@ def get(session, targets, key, output, start, end, read_repair, force):
 @verb
 def list_objects(session, targets, prefix):
     """List the objects whose key begins with PREFIX; with --json one line for each."""
-    with _opened(targets) as store:
+    with opened(targets) as store:
         count = 0
         for info in store.list(prefix):
             count += 1
@@ -232,7 +232,7 @@ def _shard_lines(shards, verbose):
 @verb
 def stat(session, targets, key):
     """Tell which shards of KEY are there, and what it can lose."""
-    with _opened(targets) as store:
+    with opened(targets) as store:
         found = store.stat(key)
 
     def lines():
@@ -252,7 +252,7 @@ def stat(session, targets, key):
 @verb
 def delete(session, targets, key):
     """Delete KEY. Its bytes are kept until `reed store reclaim` after the retention."""
-    with _opened(targets) as store:
+    with opened(targets) as store:
         store.delete(key)
     return session.finish(Exit.HEALTHY, {"key": key}, [f"{key}: deleted"])
 
@@ -300,7 +300,7 @@ def scrub(session, targets, prefix, repair, rate_limit, percent, older_than_hour
             for line in _shard_lines(result.shards, session.verbose):
                 click.echo(line)
 
-    with _opened(targets) as store, _counting(session, "scrubbing") as progress:
+    with opened(targets) as store, _counting(session, "scrubbing") as progress:
         report = store.scrub(repair=repair, prefix=prefix, percent=percent,
                              older_than_hours=older_than_hours, rate_limit=rate_limit, shard=shard,
                              on_object=on_object, progress=progress, cancel=session.cancel)
@@ -362,7 +362,7 @@ def _finish_rebuild(session, report):
 def rebuild(session, targets, slot, onto, domain):
     """Give SLOT, whose target is lost, to the empty folder DIR and make everything that belongs
     there. The old target is forgotten. `reed store audit` shows the slots."""
-    with _opened(targets) as store, _counting(session, "rebuilding") as progress:
+    with opened(targets) as store, _counting(session, "rebuilding") as progress:
         report = store.rebuild(slot, onto, domain=domain, progress=progress, cancel=session.cancel)
     return _finish_rebuild(session, report)
 
@@ -373,7 +373,7 @@ def rebuild(session, targets, slot, onto, domain):
 def reconcile(session, targets):
     """Give targets that returned what they missed, and then their vote. Also ends a rebuild that
     was interrupted."""
-    with _opened(targets) as store, _counting(session, "reconciling") as progress:
+    with opened(targets) as store, _counting(session, "reconciling") as progress:
         report = store.reconcile(progress=progress, cancel=session.cancel)
     return _finish_rebuild(session, report)
 
@@ -393,7 +393,7 @@ def migrate(session, targets, data_shards, parity_shards, copies, new_targets, d
             unsafe_skip_verify):
     """Move every object, verified when it is read and when it is written. The source stays until
     `reed store reclaim` has verified the copy again after the retention. Interrupted, repeat it."""
-    with _opened(targets) as store, _counting(session, "migrating") as progress:
+    with opened(targets) as store, _counting(session, "migrating") as progress:
         report = store.migrate(
             code=code_of(data_shards, parity_shards, copies), targets=new_targets or None,
             domains=domains or None, prefix=prefix, unsafe_skip_verify=unsafe_skip_verify,
@@ -421,7 +421,7 @@ def salvage(session, targets, key, output, force):
     """Write the verified bytes of KEY, the map of its holes, and the report of what happened.
 
     Exit code 0 when the whole object was written, 2 when it has holes."""
-    with _opened(targets) as store, session.progress("salvaging") as progress:
+    with opened(targets) as store, session.progress("salvaging") as progress:
         report = store.salvage(key, output, overwrite=force, progress=progress,
                                cancel=session.cancel)
 
@@ -442,7 +442,7 @@ def salvage(session, targets, key, output, force):
 def recover_records(session, targets):
     """Make records from shards, for objects whose records are lost on most targets. An object that
     was deleted, and not yet reclaimed, may come back."""
-    with _opened(targets) as store:
+    with opened(targets) as store:
         recovered = store.recover_records(cancel=session.cancel)
     return session.finish(Exit.HEALTHY, {"recovered": recovered},
                           [f"{count_text(len(recovered), 'object')} recovered",
@@ -457,7 +457,7 @@ def recover_records(session, targets):
 def reclaim(session, targets, dry_run, accept_clock):
     """Remove superseded and deleted versions whose retention has ended, when every target answers
     and what replaced them was read from the medium and is whole. Nothing else ever removes."""
-    with _opened(targets) as store:
+    with opened(targets) as store:
         report = store.reclaim(dry_run=dry_run, accept_clock=accept_clock, cancel=session.cancel)
 
     def lines():
@@ -486,7 +486,7 @@ def reclaim(session, targets, dry_run, accept_clock):
 def audit(session, targets, prefix):
     """Show which shards of every object exist, where, when they were last verified, what may be
     lost, and the journal of destructive commands. Reads no block: `reed store scrub` does."""
-    with _opened(targets) as store:
+    with opened(targets) as store:
         report = store.audit(prefix, cancel=session.cancel)
     return session.finish(EXIT_BY_STATUS[report.verdict], {"report": report.as_dict()},
                           audit_lines(report, session.verbose))
@@ -523,6 +523,6 @@ def audit_lines(report, verbose):
 @verb
 def take_over(session, targets):
     """Make this host the one that may write, when the other one has stopped for good."""
-    with _opened(targets) as store:
+    with opened(targets) as store:
         store.take_over()
     return session.finish(Exit.HEALTHY, {}, ["this host writes from now on"])

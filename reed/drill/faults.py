@@ -31,7 +31,7 @@ class Harm:
     verdicts: dict[str, str] = field(default_factory=dict)
 
 
-# ---- targets that go ------------------------------------------------------------------------------
+# ---- targets that go -----------------------------------------------------------------------------
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def read_errors(scene: Scene, is_beyond: bool) -> Iterator[Harm]:
     yield harm
 
 
-# ---- shards that are not what was written ---------------------------------------------------------
+# ---- shards that are not what was written --------------------------------------------------------
 
 
 Damage = Callable[[Scene, str, Path, int], None]
@@ -157,7 +157,7 @@ def stale_shards(scene: Scene, is_beyond: bool) -> Iterator[Harm]:
     yield harm
 
 
-# ---- writes that go wrong -------------------------------------------------------------------------
+# ---- writes that go wrong ------------------------------------------------------------------------
 
 
 def _writing(words: str, fault_of_target: str) -> Callable:
@@ -198,7 +198,7 @@ def _put(scene: Scene, store, key: str, data: bytes) -> str:
     return EXACT
 
 
-# ---- a process that dies --------------------------------------------------------------------------
+# ---- a process that dies -------------------------------------------------------------------------
 
 
 def _kill(action: str, calls_per_target: int) -> Callable:
