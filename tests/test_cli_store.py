@@ -79,7 +79,7 @@ def test_a_lost_target_and_a_lost_object(store, tmp_path):
     for number in (1, 2, 3):
         shutil.rmtree(tmp_path / f"disk{number}")
     for verb in ("audit", "list", "scrub", "reclaim"):
-        assert "answer" in store(verb, expect=6).stderr
+        assert "only 2 of 3" in store(verb, expect=6).stderr
 
 
 def test_migrate_and_reclaim(store, tmp_path):

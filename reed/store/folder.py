@@ -84,7 +84,7 @@ class FolderTarget:
         base = self._path(folder)
         for path, is_temporary in _files_below(base):
             if not is_temporary:
-                yield os.path.relpath(path, base)
+                yield path[len(base) + 1:]
 
     def sweep(self) -> int:
         removed = 0

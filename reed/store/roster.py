@@ -90,7 +90,7 @@ class Roster:
         self._locate = locate
         self._entropy = entropy
         self._workers = workers
-        self._is_locked = False
+        self._parsed: tuple[object, tuple[Entry, ...]] = (None, ())
         self._join()
 
     # -- opening --
@@ -275,28 +275,50 @@ class Roster:
 
     # -- records of keys --
 
-    def ask(self, key: str) -> tuple[KeyState, dict[int, tuple[Entry, ...] | None]]:
-        """What is true of a key, and what each voter says of it (None: it does not know)."""
-        answers = {member.number: self.entries_on(member, key) for member in self.voters()}
+    def ask(self, key: str, first: int | None = None
+            ) -> tuple[KeyState, dict[int, tuple[Entry, ...] | None]]:
+        """What is true of a key, and what each voter says of it (None: it does not know).
+
+        :param first: ask only so many; the others count as unknown.
+        """
+        answers = {member.number: self.entries_on(member, key) for member in self.voters()[:first]}
         counted = sum(slot.is_counted for slot in self.config.slots)
         return settle(answers.values(), counted), answers
 
     def require_state(self, key: str) -> KeyState:
-        """What is true of a key; Uncertain when that cannot be said."""
+        """What is true of a key; Uncertain when that cannot be said. Asks no more than a majority
+        when they agree, so ``newest_sequence`` is not to be built upon."""
+        state, _ = self.ask(key, self.config.majority)
+        if not state.is_certain:
+            state, _ = self.ask(key)
+        self._require_certain(key, state)
+        return state
+
+    def require_full_state(self, key: str) -> KeyState:
+        """As ``require_state``, from everyone who may vote."""
         state, _ = self.ask(key)
+        self._require_certain(key, state)
+        return state
+
+    def _require_certain(self, key: str, state: KeyState) -> None:
         if not state.is_certain:
             raise Uncertain(
                 f"{key!r}: {state.answered} slots answer, {state.needed} must agree"
                 + ("; a write was not finished" if state.undecided else ""),
                 key=key, answered=state.answered, needed=state.needed)
-        return state
 
     def entries_on(self, member: Member, key: str) -> tuple[Entry, ...] | None:
         """What one target says of a key; None when it cannot be read now or is damaged."""
         try:
-            return entries_from_content(record.read_expected(
+            content = record.read_expected(
                 member.target, layout.record_name(key), "object", self.config.store_id,
-                member.slot.target_id, key))
+                member.slot.target_id, key)
+            # The targets of a store mostly say the same: it is parsed once.
+            parsed, entries = self._parsed
+            if content != parsed:
+                entries = entries_from_content(content)
+                self._parsed = content, entries
+            return entries
         except FileNotFoundError:
             # A target that is gone altogether has no file either; that says nothing.
             return () if self.is_there(member) else None
@@ -311,23 +333,29 @@ class Roster:
             return False
 
     def list_keys(self, prefix: str = "") -> list[str]:
-        """Every key that any of a majority of the slots has a record of, in order; some may turn
-        out to be deleted. Raises Uncertain when fewer can be listed."""
-        found: set[str] = set()
+        """Every key that may have a committed entry, in order; some may turn out to be deleted.
+        Raises Uncertain when too few slots can be listed."""
+        counted = sum(slot.is_counted for slot in self.config.slots)
+        # A committed entry is on a majority, so it is on one of any so many.
+        needed = counted - self.config.majority + 1
+        names: set[str] = set()
         listed = 0
+        self.require_majority()
         for member in self.voters():
             try:
-                names = [layout.parse_record_name(name)
-                         for name in member.target.names(layout.OBJECTS)]
+                found = set(member.target.names(layout.OBJECTS))
             except OSError:
                 continue
             if self.is_there(member):
                 listed += 1
-                found.update(key for key in names if key is not None and key.startswith(prefix))
-        if listed < self.config.majority:
-            raise Uncertain(f"only {listed} of {self.config.majority} slots that are needed can be "
-                            "listed", answered=listed, needed=self.config.majority)
-        return sorted(found)
+                names |= found
+            if listed == needed:
+                break
+        if listed < needed:
+            raise Uncertain(f"only {listed} of {needed} slots that are needed can be listed",
+                            answered=listed, needed=needed)
+        keys = map(layout.parse_record_name, names)
+        return sorted(key for key in keys if key is not None and key.startswith(prefix))
 
     def write_entries(self, member: Member, key: str, entries: tuple[Entry, ...]) -> None:
         """Writes the record of a key on one target; an empty one is removed."""

@@ -326,7 +326,7 @@ class Store:
         layout.check_key(key)
         with self._guard, self._roster.lock():
             self._roster.require_writer()
-            state = self._roster.require_state(key)
+            state = self._roster.require_full_state(key)
             if state.current is None:
                 raise ObjectNotFound(f"there is no object {key!r}", key=key)
             version = Version(self._roster.config.epoch, state.newest_sequence + 1,
