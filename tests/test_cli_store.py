@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+
 from cli_run import run, run_json
 from store_folders import data_of, flip, folders, shard_files
 

@@ -188,6 +188,10 @@ def test_a_shard_of_an_older_version_in_the_place_of_a_newer_one_is_wrong(tmp_pa
         newer[0].write_bytes(old[newer[0].parent.parent.parent])
         assert store.read("key") == data_of(5, 20_000)
         assert store.scrub(repair=True).repaired == 1
+        for path in newer:
+            path.write_bytes(old[path.parent.parent.parent])
+        with pytest.raises(reed.BeyondRepair):
+            store.read("key")
 
 
 def test_read_repair(tmp_path):
