@@ -7,6 +7,7 @@ how many times as fast as a reference the subject should be. Nothing here depend
 from dataclasses import dataclass, field
 
 from benchmarks.job import HOT, ROTATING, Job
+from benchmarks.memory import ARRAY, PAGES, SPREAD
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -68,10 +69,13 @@ def _size(size):
 
 # ---- encode --------------------------------------------------------------------------------------
 
-def _encode(k, m, size, targets=(), is_quick=True):
+def _encode(k, m, size, targets=(), is_quick=True, layout=SPREAD):
+    where = "in cache" + (", page-aligned" if layout == PAGES else "")
+    suffix = "" if layout == SPREAD else f"-{layout}"
     return Case(
-        f"encode-{k}+{m}-{size // KIB}KiB", f"{k}+{m} encode, {_size(size)} shards, in cache",
-        "encode", Job(k, m, size),
+        f"encode-{k}+{m}-{size // KIB}KiB{suffix}",
+        f"{k}+{m} encode, {_size(size)} shards, {where}",
+        "encode", Job(k, m, size, layout=layout),
         (_reed("encode"), _peer("isal", "encode"), *_rooflines("encode")), tuple(targets),
         is_quick=is_quick)
 
@@ -84,6 +88,7 @@ def _encode_cases():
     for size in (4 * KIB, 16 * KIB, 64 * KIB):
         targets = (_against_isal(1.7), Target(0.85, (ROOFLINE,))) if size > 4 * KIB else ()
         yield _encode(10, 4, size, targets, is_quick=bool(targets))
+        yield _encode(10, 4, size, targets, is_quick=bool(targets), layout=PAGES)
     for k, m, factor in ((4, 2, 1.5), (6, 3, 1.5), (8, 3, 1.5), (17, 3, 1.5), (12, 6, 1.8),
                          (24, 8, 2.7), (32, 8, 3.3), (16, 16, 3.3), (40, 16, 4.3)):
         yield _encode(k, m, 16 * KIB, [_against_isal(factor)])
@@ -221,12 +226,16 @@ ARRAYS = "python-arrays-10+4-64KiB"  # benchmarks.acceptance measures this one a
 
 
 def _python_cases():
-    yield Case(
-        ARRAYS, "Python, 10+4 encode, 2-D arrays, 64 KiB shards, in cache", "python",
-        Job(10, 4, 64 * KIB),
-        (_reed("array-encode"), _peer("isal", "array-encode", "ISA-L (ctypes)"),
-         _reed("list-encode", "reed, lists")),
-        (Target(1.6, ("ISA-L (ctypes)",)),))
+    for name, layout, what, is_quick in (
+            (ARRAYS, ARRAY, "as NumPy makes them", True),
+            (f"{ARRAYS}-pages", PAGES, "page-aligned", True),
+            (f"{ARRAYS}-spread", SPREAD, "aligned, rows 66,112 bytes apart", False)):
+        yield Case(
+            name, f"Python, 10+4 encode, 2-D arrays {what}, 64 KiB shards, in cache", "python",
+            Job(10, 4, 64 * KIB, layout=layout),
+            (_reed("array-encode"), _peer("isal", "array-encode", "ISA-L (ctypes)"),
+             _reed("list-encode", "reed, lists")),
+            (Target(1.6, ("ISA-L (ctypes)",)),), is_quick=is_quick)
     large = {"data_shards": 10, "parity_shards": 4, "shard_size": MIB}
     yield Case(
         "python-object-10MiB-encode", "Python, 10 MiB object, 10+4 encode, out= reused", "python",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy
 
 from benchmarks import accounting, harness, machine, oracle
-from benchmarks.memory import SEED, Stripes
+from benchmarks.memory import SEED, SPREAD, Stripes
 
 POISON = 0xA5
 
@@ -15,7 +15,8 @@ HOT, ROTATING = "hot", "rotating"  # one stripe again and again; a ring that no 
 
 @dataclass(frozen=True)
 class Job:
-    """What is coded. `lost` are the shards to rebuild; `block_size` is what a checksum covers."""
+    """What is coded. `lost` are the shards to rebuild; `block_size` is what a checksum covers;
+    `layout` says how shards lie in memory, see benchmarks.memory."""
 
     data_shards: int
     parity_shards: int
@@ -23,6 +24,7 @@ class Job:
     level: str = HOT
     lost: tuple = ()
     block_size: int = 65536
+    layout: str = SPREAD
 
     @property
     def shard_count(self):
@@ -57,7 +59,7 @@ class Job:
         touched = self.data_shards + (len(self.lost) or self.parity_shards)
         return Stripes(self.shard_size, max(self.shard_count, 2 * self.data_shards),
                        touched * self.shard_size, self.level == ROTATING,
-                       machine.last_cache_size())
+                       machine.last_cache_size(), self.layout)
 
     @functools.cached_property
     def payload(self):

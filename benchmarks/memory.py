@@ -1,4 +1,4 @@
-"""The memory that is worked on: stripes of aligned and skewed shards, one or a ring of many."""
+"""The memory that is worked on: stripes of shards, one or a ring of many."""
 
 import ctypes
 import functools
@@ -11,6 +11,11 @@ ALIGNMENT = 64
 # 128 KiB sets of L2; nine lines more spread 256 shards over all sets of both.
 SKEW = 576
 PAGE = 4096
+# How the shards of a stripe lie:
+SPREAD = "spread"  # aligned to 64 bytes, and skewed so that they share no set of a cache
+PAGES = "pages"    # each at the beginning of a page: all share the sets of the first-level cache
+ARRAY = "array"    # rows of one array as NumPy makes it: 16 bytes behind a page, one by one
+NUMPY_OFFSET = 16  # what malloc keeps in front of a large piece
 ROTATION_MIN = 500 * 10**6  # bytes that calls touch before the first stripe comes back
 SEED = 20180720
 
@@ -26,8 +31,12 @@ def page_aligned(array):
     return copy
 
 
-def shard_stride(shard_size):
-    """The distance of neighbouring shards: aligned, and not near a multiple of 4 KiB."""
+def shard_stride(shard_size, layout=SPREAD):
+    """The distance of neighbouring shards in bytes."""
+    if layout == ARRAY:
+        return shard_size
+    if layout == PAGES:
+        return -(-shard_size // PAGE) * PAGE
     stride = -(-shard_size // ALIGNMENT) * ALIGNMENT + SKEW
     while min(stride % PAGE, -stride % PAGE) < SKEW:
         stride += ALIGNMENT
@@ -63,14 +72,19 @@ class Stripes:
         fits.
     """
 
-    def __init__(self, shard_size, shard_count, touched_bytes, rotates, last_cache_size):
+    def __init__(self, shard_size, shard_count, touched_bytes, rotates, last_cache_size,
+                 layout=SPREAD):
         self.shard_size = shard_size
         self.shard_count = shard_count
-        self.stride = shard_stride(shard_size)
+        self.stride = shard_stride(shard_size, layout)
         self.count = ring_count(touched_bytes, last_cache_size) if rotates else 1
         size = self.count * shard_count * self.stride
         step = 1 << 26  # rings of about the same size share one arena
-        self.memory = _large_arena(-(-size // step) * step) if rotates else _arena(size)
+        if rotates:
+            self.memory = _large_arena(-(-size // step) * step)
+        else:
+            offset = NUMPY_OFFSET if layout == ARRAY else 0
+            self.memory = _arena(size + offset)[offset:]
         self.position = ctypes.c_size_t(0)
 
     def rows(self, stripe=0):

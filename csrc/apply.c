@@ -22,8 +22,8 @@ static void apply_block(const struct reed_plan *plan, const struct plan_block *b
                         size_t end, enum kernel_write write)
 {
     if (block->is_sum) {
-        plan->kernel->add(sources, plan->source_count, targets[block->first_target], begin, end,
-                          write);
+        plan->kernel->add(sources, plan->source_count, targets + block->first_target,
+                          block->target_count, begin, end, write);
     } else {
         plan->kernel->multiply(plan->entries + block->entries_offset, sources, plan->source_count,
                                targets + block->first_target, block->target_count, begin, end,

@@ -7,7 +7,7 @@
 enum {
     /* Bytes of all shards from which on targets are written past the cache: more than a core's
      * second-level cache, so that they would leave it before anybody reads them. */
-    APPLY_STREAM_BYTES_MIN = 4 << 20
+    APPLY_STREAM_BYTES_MIN = 2 << 20
 };
 
 static inline bool apply_leaves_cache(size_t shard_count, size_t column_count)

@@ -20,17 +20,6 @@ enum {
     LINE_SIZE = 64
 };
 
-static size_t slice_size_of(const struct reed_plan *plan)
-{
-    if (plan->kernel->folding != NULL && plan->wide == NULL) {
-        return plan->kernel->folding->slice_size;
-    }
-    size_t shard_count = (size_t)plan->source_count + plan->target_count;
-    size_t slice = SLICE_BUDGET / (shard_count > 0 ? shard_count : 1) & ~(size_t)(LINE_SIZE - 1);
-    if (slice < SLICE_MIN) return SLICE_MIN;
-    return size_min(slice, SLICE_MAX);
-}
-
 /* Every target is the source: its checksum is as well. */
 static bool is_copy(const struct reed_plan *plan)
 {
@@ -39,8 +28,25 @@ static bool is_copy(const struct reed_plan *plan)
     return result;
 }
 
+/* The way to fold checksums side by side, NULL where long slices are better. */
+static const struct crc32c_folding *folding_of(const struct reed_plan *plan)
+{
+    return plan->wide == NULL && !is_copy(plan) ? plan->kernel->folding : NULL;
+}
+
+static size_t slice_size_of(const struct reed_plan *plan)
+{
+    const struct crc32c_folding *folding = folding_of(plan);
+    if (folding != NULL) return folding->slice_size;
+    size_t shard_count = (size_t)plan->source_count + plan->target_count;
+    size_t slice = SLICE_BUDGET / (shard_count > 0 ? shard_count : 1) & ~(size_t)(LINE_SIZE - 1);
+    if (slice < SLICE_MIN) return SLICE_MIN;
+    return size_min(slice, SLICE_MAX);
+}
+
 struct fused {
     const struct reed_plan *plan;
+    const struct crc32c_folding *folding; /* or NULL */
     struct crc32c_state *source_states, *target_states;
     uint8_t *slices;          /* computed targets that are streamed */
     const uint8_t **sources;  /* of the current slice, as are the next two */
@@ -65,7 +71,8 @@ static struct fused divide_scratch(const struct reed_plan *plan, void *scratch)
 {
     uintptr_t misalignment = (uintptr_t)scratch % LINE_SIZE;
     uint8_t *memory = (uint8_t *)scratch + (misalignment ? LINE_SIZE - misalignment : 0);
-    struct fused fused = {.plan = plan, .slice_size = slice_size_of(plan)};
+    struct fused fused = {
+        .plan = plan, .folding = folding_of(plan), .slice_size = slice_size_of(plan)};
     fused.source_states = (struct crc32c_state *)(void *)memory;
     fused.target_states = fused.source_states + plan->source_count;
     fused.slices = (uint8_t *)(fused.target_states + plan->target_count);
@@ -80,37 +87,38 @@ static struct fused divide_scratch(const struct reed_plan *plan, void *scratch)
 
 /* ---- checksums under way: folded, or else finished after every slice --------------------------- */
 
-static void begin_checksums(const struct reed_kernel *kernel, struct crc32c_state *states,
-                            size_t count)
+static void begin_checksums(const struct fused *fused, struct crc32c_state *states, size_t count)
 {
-    if (kernel->folding != NULL) {
-        kernel->folding->begin(states, count);
+    if (fused->folding != NULL) {
+        fused->folding->begin(states, count);
     } else {
         for (size_t i = 0; i < count; i++) states[i].crc32c = 0;
     }
 }
 
-/* `size` is a multiple of LINE_SIZE where the kernel folds. `copies`, when not NULL: where the
- * bytes are streamed to. */
-static void add_checksums(const struct reed_kernel *kernel, struct crc32c_state *states,
-                          size_t count, const uint8_t *const *shards, size_t size,
-                          uint8_t *const *copies, size_t fetch_ahead)
+/* `size` is a multiple of LINE_SIZE. `copies`, when not NULL: where the bytes are streamed to. */
+static void add_checksums(const struct fused *fused, struct crc32c_state *states, size_t count,
+                          const uint8_t *const *shards, size_t size, uint8_t *const *copies,
+                          size_t fetch_ahead)
 {
-    if (kernel->folding != NULL) {
-        kernel->folding->add(states, count, shards, size, copies, fetch_ahead);
+    if (fused->folding != NULL) {
+        fused->folding->add(states, count, shards, size, copies, fetch_ahead);
         return;
     }
+    const struct reed_kernel *kernel = fused->plan->kernel;
     for (size_t i = 0; i < count; i++) {
         states[i].crc32c = kernel->crc32c(states[i].crc32c, shards[i], size);
-        if (copies != NULL) kernel->add(shards + i, 1, copies[i], 0, size, KERNEL_STREAM);
+        if (copies != NULL) kernel->add(shards + i, 1, copies + i, 1, 0, size, KERNEL_STREAM);
     }
 }
 
-static uint32_t end_checksum(const struct reed_kernel *kernel, const struct crc32c_state *state,
+/* The finished checksum, after the last bytes, which are less than a line. */
+static uint32_t end_checksum(const struct fused *fused, const struct crc32c_state *state,
                              const uint8_t *tail, size_t tail_size)
 {
-    return kernel->folding != NULL ? kernel->folding->end(state, tail, tail_size)
-                                   : kernel->crc32c(state->crc32c, tail, tail_size);
+    return fused->folding != NULL
+               ? fused->folding->end(state, tail, tail_size)
+               : fused->plan->kernel->crc32c(state->crc32c, tail, tail_size);
 }
 
 /* ---- blocks -------------------------------------------------------------------------------- */
@@ -128,14 +136,13 @@ static void fuse_slice(const struct fused *fused, size_t size, bool leaves_cache
 {
     enum { FETCH_AHEAD = 512 }; /* bytes; measured on a Zen 4, where 384 to 768 are alike */
     const struct reed_plan *plan = fused->plan;
-    const struct reed_kernel *kernel = plan->kernel;
     size_t lines = size & ~(size_t)(LINE_SIZE - 1);
     size_t fetch_ahead = leaves_cache ? FETCH_AHEAD : 0;
     bool streams = leaves_cache && targets_are_aligned(fused, size);
     if (fused->is_copy) {
         apply_write_columns(plan, fused->sources, fused->targets, 0, size,
                             streams ? KERNEL_STREAM : KERNEL_STORE, fused->scratch);
-        add_checksums(kernel, fused->source_states, 1, fused->sources, lines, NULL, fetch_ahead);
+        add_checksums(fused, fused->source_states, 1, fused->sources, lines, NULL, fetch_ahead);
         return;
     }
     /* Streamed targets are computed into scratch, where their checksum finds them in cache: memory
@@ -145,9 +152,9 @@ static void fuse_slice(const struct fused *fused, size_t size, bool leaves_cache
     }
     apply_write_columns(plan, fused->sources, fused->products, 0, size, KERNEL_STORE,
                         fused->scratch);
-    add_checksums(kernel, fused->source_states, plan->source_count, fused->sources, lines, NULL,
+    add_checksums(fused, fused->source_states, plan->source_count, fused->sources, lines, NULL,
                   fetch_ahead);
-    add_checksums(kernel, fused->target_states, plan->target_count,
+    add_checksums(fused, fused->target_states, plan->target_count,
                   (const uint8_t *const *)fused->products, lines, streams ? fused->targets : NULL,
                   0);
 }
@@ -158,8 +165,8 @@ static void fuse_block(const struct fused *fused, const uint8_t *const *sources,
 {
     const struct reed_plan *plan = fused->plan;
     size_t size = 0;
-    begin_checksums(plan->kernel, fused->source_states, plan->source_count);
-    begin_checksums(plan->kernel, fused->target_states, plan->target_count);
+    begin_checksums(fused, fused->source_states, plan->source_count);
+    begin_checksums(fused, fused->target_states, plan->target_count);
     for (; begin < end; begin += size) {
         size = size_min(fused->slice_size, end - begin);
         for (size_t s = 0; s < plan->source_count; s++) fused->sources[s] = sources[s] + begin;
@@ -169,13 +176,13 @@ static void fuse_block(const struct fused *fused, const uint8_t *const *sources,
     /* A slice that is no whole number of lines is the last, and was not streamed. */
     size_t tail = size % LINE_SIZE, lines = size - tail;
     for (size_t s = 0; s < plan->source_count; s++) {
-        source_crc32c[s * stride] = end_checksum(plan->kernel, fused->source_states + s,
+        source_crc32c[s * stride] = end_checksum(fused, fused->source_states + s,
                                                  fused->sources[s] + lines, tail);
     }
     for (size_t t = 0; t < plan->target_count; t++) {
         target_crc32c[t * stride] =
             fused->is_copy ? source_crc32c[0]
-                           : end_checksum(plan->kernel, fused->target_states + t,
+                           : end_checksum(fused, fused->target_states + t,
                                           fused->targets[t] + lines, tail);
     }
 }

@@ -87,18 +87,21 @@ static bool row_is_ones(const uint8_t *row, size_t count)
     return true;
 }
 
-/* The block that begins at target `first`: a row of ones alone, else the rows up to the next one,
+/* The block that begins at target `first`: rows of ones together, else the rows up to the next one,
  * shared out evenly over as few blocks as hold them (nine targets are 5 + 4, not 8 + 1). */
 static struct plan_block block_at(const uint8_t *matrix, size_t target_count, size_t source_count,
                                   size_t first)
 {
-    struct plan_block block = {.first_target = (uint32_t)first, .target_count = 1};
+    struct plan_block block = {.first_target = (uint32_t)first};
     block.is_sum = row_is_ones(matrix + first * source_count, source_count);
-    if (block.is_sum) return block;
     size_t run = 1;
     while (first + run < target_count &&
-           !row_is_ones(matrix + (first + run) * source_count, source_count)) {
+           row_is_ones(matrix + (first + run) * source_count, source_count) == block.is_sum) {
         run++;
+    }
+    if (block.is_sum) {
+        block.target_count = (uint32_t)size_min(run, KERNEL_TARGETS_MAX);
+        return block;
     }
     size_t parts = (run + KERNEL_TARGETS_MAX - 1) / KERNEL_TARGETS_MAX;
     block.target_count = (uint32_t)((run + parts - 1) / parts);

@@ -12,7 +12,7 @@
 struct plan_block {
     uint32_t first_target;
     uint32_t target_count;
-    bool is_sum;          /* every coefficient is 1: kernel->add, and no entries */
+    bool is_sum;           /* every coefficient is 1: kernel->add, and no entries */
     size_t entries_offset; /* bytes */
 };
 

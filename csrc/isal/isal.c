@@ -165,7 +165,7 @@ static void apply_gathered(const struct reed_plan *plan, const struct product *p
             const uint8_t *computed = targets[t];
             uint8_t *target = product->targets[t] + begin;
             if ((uintptr_t)target % plan->kernel->vector_size == 0) {
-                plan->kernel->add(&computed, 1, target, 0, size, KERNEL_STREAM);
+                plan->kernel->add(&computed, 1, &target, 1, 0, size, KERNEL_STREAM);
             } else {
                 memcpy(target, computed, size);
             }
@@ -228,7 +228,8 @@ static void apply_small(const struct product *product, size_t size)
     const struct reed_kernel *kernel = chosen.kernel;
     enum kernel_write write = product->accumulates ? KERNEL_ADD : KERNEL_STORE;
     if (is_sum(product)) {
-        kernel->add(product->sources, product->source_count, product->targets[0], 0, size, write);
+        kernel->add(product->sources, product->source_count, product->targets, 1, 0, size,
+                    write);
         return;
     }
     alignas(max_align_t) uint8_t entries[ENTRIES_SIZE];

@@ -205,6 +205,8 @@ TARGET_AVX512 uint32_t crc32_avx512(uint32_t value, const uint8_t *data, size_t 
 
 /* ---- many shards side by side -------------------------------------------------------------- */
 
+enum { FOLD_SHARDS = 4 };
+
 /* States begin with what folding turns into the initial register in front of the first bytes. */
 TARGET_AVX512 static void fold_begin(struct crc32c_state *states, size_t count)
 {
@@ -212,20 +214,37 @@ TARGET_AVX512 static void fold_begin(struct crc32c_state *states, size_t count)
     for (size_t i = 0; i < count; i++) _mm512_storeu_si512(states[i].lanes, start);
 }
 
+/* `count` shards, whose chains of products hide each other's latency. */
+TARGET_AVX512 static inline __attribute__((always_inline)) void fold_add_some(
+    const unsigned count, struct crc32c_state *states, const uint8_t *const *shards, size_t size,
+    uint8_t *const *copies, size_t fetch_ahead)
+{
+    const __m512i by_64 = fold_constant(crc32c_folds.by_64);
+    __m512i remainder[FOLD_SHARDS];
+    for (unsigned i = 0; i < count; i++) remainder[i] = _mm512_loadu_si512(states[i].lanes);
+    for (size_t at = 0; at < size; at += 64) {
+        for (unsigned i = 0; i < count; i++) {
+            __m512i data = _mm512_loadu_si512(shards[i] + at);
+            if (fetch_ahead > 0) __builtin_prefetch(shards[i] + at + fetch_ahead);
+            if (copies != NULL) _mm512_stream_si512((__m512i *)(void *)(copies[i] + at), data);
+            remainder[i] = fold_512(remainder[i], by_64, data);
+        }
+    }
+    for (unsigned i = 0; i < count; i++) _mm512_storeu_si512(states[i].lanes, remainder[i]);
+}
+
 TARGET_AVX512 static void fold_add(struct crc32c_state *states, size_t count,
                                    const uint8_t *const *shards, size_t size,
                                    uint8_t *const *copies, size_t fetch_ahead)
 {
-    const __m512i by_64 = fold_constant(crc32c_folds.by_64);
-    for (size_t i = 0; i < count; i++) {
-        __m512i remainder = _mm512_loadu_si512(states[i].lanes);
-        for (size_t at = 0; at < size; at += 64) {
-            __m512i data = _mm512_loadu_si512(shards[i] + at);
-            if (fetch_ahead > 0) __builtin_prefetch(shards[i] + at + fetch_ahead);
-            if (copies != NULL) _mm512_stream_si512((__m512i *)(void *)(copies[i] + at), data);
-            remainder = fold_512(remainder, by_64, data);
-        }
-        _mm512_storeu_si512(states[i].lanes, remainder);
+    size_t i = 0;
+    for (; count - i >= FOLD_SHARDS; i += FOLD_SHARDS) {
+        fold_add_some(FOLD_SHARDS, states + i, shards + i, size,
+                      copies != NULL ? copies + i : NULL, fetch_ahead);
+    }
+    for (; i < count; i++) {
+        fold_add_some(1, states + i, shards + i, size, copies != NULL ? copies + i : NULL,
+                      fetch_ahead);
     }
 }
 

@@ -47,9 +47,9 @@ struct reed_kernel {
                      uint8_t *const *targets, size_t target_count, size_t begin, size_t end,
                      enum kernel_write write);
 
-    /* The same with one target and every coefficient 1. */
-    void (*add)(const uint8_t *const *sources, size_t source_count, uint8_t *target, size_t begin,
-                size_t end, enum kernel_write write);
+    /* The same with every coefficient 1, and any number of targets. */
+    void (*add)(const uint8_t *const *sources, size_t source_count, uint8_t *const *targets,
+                size_t target_count, size_t begin, size_t end, enum kernel_write write);
 
     /* The native encoder: inverse transforms of the sources in groups of 2^log2_size, summed, then
      * one forward transform at offset 0 whose first target_count outputs are stored.
