@@ -272,14 +272,17 @@ class Store:
                 yield b"".join(pieces)
 
     @contextlib.contextmanager
-    def _reading(self, key: str, start: int, end: int | None) -> Iterator["_Reading"]:
+    def open_object(self, key: str) -> Iterator["OpenObject"]:
+        """One version of an object: what it is, and its bytes, whatever is put or deleted
+        meanwhile. Errors as ``get``."""
         entry = self._current(key)
-        if not 0 <= start <= entry.size or (end is not None and end < start):
-            raise InvalidParameter(f"start must be 0 to {entry.size}, and end not before it, not "
-                                   f"{start} and {end}")
-        end = entry.size if end is None else min(end, entry.size)
         with open_version(self._roster, key, entry, self._workers) as opened:
-            yield _Reading(key, opened, start, end)
+            yield OpenObject(key, opened)
+
+    @contextlib.contextmanager
+    def _reading(self, key: str, start: int, end: int | None) -> Iterator["_Reading"]:
+        with self.open_object(key) as opened:
+            yield opened.reading(start, end)
 
     def _current(self, key: str) -> Entry:
         """The entry of an object; ObjectNotFound, Uncertain."""
@@ -637,6 +640,27 @@ class _Bytes:
         buffer[:count] = self._view[:count]
         self._view = self._view[count:]
         return count
+
+
+class OpenObject:
+    """One version of an object, open. ``info``: an ObjectInfo."""
+
+    def __init__(self, key: str, opened):
+        self.info = audit_module.info(key, opened.entry)
+        self._opened = opened
+
+    def reading(self, start: int, end: int | None) -> "_Reading":
+        """The bytes from ``start`` to before ``end``. Raises InvalidParameter."""
+        size = self.info.size
+        if not 0 <= start <= size or (end is not None and end < start):
+            raise InvalidParameter(f"start must be 0 to {size}, and end not before it, not "
+                                   f"{start} and {end}")
+        return _Reading(self.info.key, self._opened, start, size if end is None else min(end, size))
+
+    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """As ``Store.chunks``, of this version."""
+        for pieces in self.reading(start, end).pieces():
+            yield b"".join(pieces)
 
 
 class _Reading:
