@@ -63,6 +63,8 @@ class Trial:
             self._new_disk()
         # What each key may be: a set of values; ABSENT is one.
         self.model: dict[str, set] = {key: {ABSENT} for key in KEYS}
+        # Keys whose last write did not end: its entry may be on any number of disks.
+        self.unfinished: set[str] = set()
         majority = count // 2 + 1
         self.fault_limit = min(code.parity_shards, count - majority)
         self.faulty: list[str] = []
@@ -169,15 +171,20 @@ class Trial:
         before = self.model[key]
         misdirected = self.world.misdirected
         self.model[key] = before | {value}
+        was_unfinished = key in self.unfinished
+        self.unfinished.add(key)
         try:
             report = self.store.put(key, value)
         except reed.QuorumNotReached:
             self.model[key] = before
+            if not was_unfinished:
+                self.unfinished.discard(key)
             self._require_trouble("put was refused")
         except reed.Uncertain:
             self._require_trouble("put is uncertain")
         else:
             self.model[key] = {value}
+            self.unfinished.discard(key)
             good = self._count_good(key, report.object.version)
             # A record that was misdirected after the shards were proved may have hit one of them.
             misdirected = self.world.misdirected - misdirected
@@ -229,21 +236,26 @@ class Trial:
         key = self.rng.choice(KEYS)
         before = self.model[key]
         self.model[key] = before | {ABSENT}
+        was_unfinished = key in self.unfinished
+        self.unfinished.add(key)
         try:
             self.store.delete(key)
         except reed.ObjectNotFound:
             assert ABSENT in before, f"{key!r} is said to be absent"
             self.model[key] = before
+            if not was_unfinished:
+                self.unfinished.discard(key)
         except (reed.Uncertain, reed.QuorumNotReached) as error:
             self._require_unfinished(key, error)
         else:
             self.model[key] = {ABSENT}
+            self.unfinished.discard(key)
 
     def list(self) -> None:
         try:
             found = {info.key for info in self.store.list()}
         except reed.Uncertain as error:
-            assert any(len(values) > 1 for values in self.model.values()), error
+            assert self._has_unfinished(), error
             return
         for key, values in self.model.items():
             assert (key in found) or ABSENT in values, f"{key!r} is not listed"
@@ -375,16 +387,17 @@ class Trial:
         assert value in self.model[key], (
             f"{key!r} is {_short(value)}, may be {[_short(v) for v in self.model[key]]}")
         self.model[key] = {value}
+        self.unfinished.discard(key)
         return value
 
     def _require_trouble(self, what: str) -> None:
         assert self.faulty or self._has_unfinished(), f"{what} although every disk is good"
 
     def _has_unfinished(self) -> bool:
-        return any(len(values) > 1 for values in self.model.values())
+        return bool(self.unfinished)
 
     def _require_unfinished(self, key: str, error) -> None:
-        assert len(self.model[key]) > 1, f"{key!r}: {type(error).__name__}: {error}"
+        assert key in self.unfinished, f"{key!r}: {type(error).__name__}: {error}"
 
     def _unreadable(self):
         return [(disk, name, file) for disk in self.disks.values()
