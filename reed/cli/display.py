@@ -154,8 +154,10 @@ def salvage_lines(report, verbose):
     yield from stripe_lines(report.stripe)
     yield from shard_lines(report.shards, verbose)
     yield from skipped_lines(report.skipped, verbose)
-    yield (f"{report.partial_path}: {report.verified_size:,} of {report.partial_size:,} bytes "
-           f"verified, {count_text(len(report.holes), 'hole')}")
+    size = report.stripe.object_size
+    total = f"{report.verified_size:,} of {size:,} bytes" if size is not None else (
+        f"{report.verified_size:,} bytes of an object of unknown size")
+    yield f"{report.partial_path}: {total} verified, {count_text(len(report.holes), 'hole')}"
     if report.holes:
         yield f"holes (bytes): {byte_ranges_text(report.holes)}"
     if report.digest == "mismatch":

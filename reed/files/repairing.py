@@ -48,10 +48,10 @@ def repair(
     A file is replaced only after its successor was written beside it, fsynced and read back from
     the medium block by block, so it has every good block that the old one had. A shard that is
     partly or wholly unreadable (EIO) is *unknown*: it is never replaced and never recreated
-    elsewhere. The object's digest must match before anything is replaced. Where checksums are
-    right and shards disagree, the wrong ones are located by the code where it can, the data
-    shards are believed where it cannot, and the digest decides; without a recorded digest only
-    the former is done. ``dry_run`` tells what would be done.
+    elsewhere. The object's digest, where one is recorded, must match before anything is
+    replaced. Where checksums are right and shards disagree, the wrong ones are located by the
+    code where it can, the data shards are believed where it cannot, and the digest decides;
+    without a recorded digest only the former is done. ``dry_run`` tells what would be done.
 
     ``progress`` counts bytes of the object over both passes: (done, 2 * object size).
 
