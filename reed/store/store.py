@@ -2,6 +2,8 @@
 modules beside it."""
 
 import contextlib
+import getpass
+import json
 import os
 import secrets
 import socket
@@ -623,7 +625,6 @@ class _Options:
 
 def _user() -> str:
     try:
-        import getpass
         return getpass.getuser()
     except (OSError, KeyError):
         return f"user {os.getuid()}"
@@ -883,7 +884,6 @@ def _check_domains(targets: list[Target], labels: list[str], quorum: int,
 
 def _plain(content: dict) -> dict:
     """A configuration's content as JSON gives it back."""
-    import json
     return json.loads(json.dumps(content))
 
 
