@@ -84,6 +84,7 @@ PYTHON_PARTS = {
     "reed.files": (("reed.codes", "reed._core", "reed.errors"), ("numpy", "blake3")),
     "reed.store": (("reed.files", "reed.codes", "reed._core", "reed.errors"), ()),
     "reed.store.claim": (("reed.store", "reed.durability", "reed.durability.measure"), ()),
+    "reed.store.report": (("reed.store", "reed.durability"), ()),
     "reed.drill": (("reed.store", "reed.files", "reed.codes", "reed.errors"), ()),
     "reed.durability": (("reed.errors",), ("numpy", "dask", "matplotlib")),
     # The rates of the real codec: the one module there that needs the compiled core.
@@ -94,9 +95,9 @@ PYTHON_PARTS = {
     "reed.compat.isal": (("reed.codes", "reed.errors"), ()),
     "reed.compat.pyeclib_hook": ((), ()),
     "reed.compat.pyeclib": (("reed.codes", "reed._core", "reed.errors"), ()),
-    "reed.cli": (("reed.files", "reed.store", "reed.store.claim", "reed.drill", "reed.durability",
-                  "reed.durability.measure", "reed.compat.isal", "reed.compat.pyeclib_hook",
-                  "reed.codes", "reed.errors"), ("click", "rich", "numpy")),
+    "reed.cli": (("reed.files", "reed.store", "reed.store.claim", "reed.store.report", "reed.drill",
+                  "reed.durability", "reed.durability.measure", "reed.compat.isal",
+                  "reed.compat.pyeclib_hook", "reed.codes", "reed.errors"), ("click", "rich", "numpy")),
 }
 # Loads a library for others and calls nothing in it.
 C_LOADERS = ("reed/compat/isal.py",)

@@ -37,9 +37,14 @@ def _nines(value):
     return "more than 40" if math.isinf(value) or value > 40 else f"{max(0.0, value):.1f}"
 
 
+def nines_text(report):
+    """The answer in one line."""
+    return (f"{_nines(report.nines_now)} nines a year for an object as it stands, "
+            f"{_nines(report.nines_designed)} as {report.code} is designed")
+
+
 def _lines(report, nines):
-    yield (f"{_nines(report.nines_now)} nines a year for an object as it stands, "
-           f"{_nines(report.nines_designed)} as {report.code} is designed")
+    yield nines_text(report)
     if nines is not None:
         kept = report.loss_now <= 10.0 ** -nines
         yield f"{nines:g} nines: {'kept' if kept else 'NOT kept'}"

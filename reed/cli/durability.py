@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 from dataclasses import replace
@@ -17,10 +16,11 @@ from reed.durability import report as reporting
 from reed.durability.html import render
 from reed.durability.scenario import load, shipped
 from reed.durability.simulate import simulate
-from reed.errors import Cancelled, InvalidParameter, TargetExists
+from reed.errors import Cancelled, InvalidParameter
 
 from . import options
 from .exits import Exit
+from .pages import check_free, publish_page
 from .session import verb
 from .stopping import SIGNALS
 
@@ -76,27 +76,6 @@ class _Progress:
     def close(self) -> None:
         if self.shown:
             click.echo("\r\x1b[K", err=True, nl=False)
-
-
-def _publish(path: Path, page: str, overwrite: bool) -> None:
-    """Writes the page under another name first, so that half a report never stands at `path`."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(unfinished, "x", encoding="utf-8") as file:
-            file.write(page)
-        _check_free(path, overwrite)
-        os.replace(unfinished, path)
-    except OSError as error:
-        if isinstance(error, TargetExists):
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _check_free(path: Path, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
-        raise TargetExists(f"{path} exists", path=str(path))
 
 
 @click.command(short_help="Test a durability claim.",
@@ -160,7 +139,7 @@ def _report(session, scenario, nines, unit, simulated, years, seed, workers, htm
         if not is_there and context.get_parameter_source(option) is not ParameterSource.DEFAULT:
             raise InvalidParameter(f"--{option} without {needed}: allowed is both or neither")
     if html_path is not None:
-        _check_free(html_path, force)
+        check_free(html_path, force)
     chosen = load(scenario)
     if nines is not None:
         chosen = replace(chosen, nines=nines)
@@ -182,6 +161,6 @@ def _report(session, scenario, nines, unit, simulated, years, seed, workers, htm
     if session.verbose:
         lines.append(reporting.inputs_text(result))
     if html_path is not None:
-        _publish(html_path, render(result), force)
+        publish_page(html_path, render(result), force)
         lines.append(f"\nreport written to {html_path}")
     return session.finish(Exit.HEALTHY, reporting.as_dict(result), lines)

@@ -4,12 +4,14 @@ import contextlib
 import json
 import os
 import sys
+from pathlib import Path
 
 import click
 
 from . import options
 from .display import count_text, size_text
 from .exits import Exit
+from .pages import check_free, publish_page
 from .session import verb
 from .stopping import StandardInput, StandardOutput
 
@@ -482,14 +484,34 @@ def reclaim(session, targets, dry_run, accept_clock):
 @command.command(short_help="Show the evidence.")
 @where
 @prefix_option
+@click.option("--html", "html_path", type=click.Path(dir_okay=False), metavar="FILE",
+              help="Also write it as one HTML page with plots.")
+@options.force
 @verb
-def audit(session, targets, prefix):
+def audit(session, targets, prefix, html_path, force):
     """Show which shards of every object exist, where, when they were last verified, what may be
     lost, and the journal of destructive commands. Reads no block: `reed store scrub` does."""
+    if force and html_path is None:
+        raise click.UsageError("--force without --html: there is nothing to replace.")
     with opened(targets) as store:
+        if html_path is not None:
+            check_free(Path(html_path), force)
         report = store.audit(prefix, cancel=session.cancel)
-    return session.finish(EXIT_BY_STATUS[report.verdict], {"report": report.as_dict()},
-                          audit_lines(report, session.verbose))
+        code = store.config.code
+    lines = list(audit_lines(report, session.verbose))
+    if html_path is not None:
+        publish_page(Path(html_path), _audit_page(report, code), force)
+        lines.append(f"report written to {html_path}")
+    return session.finish(EXIT_BY_STATUS[report.verdict], {"report": report.as_dict()}, lines)
+
+
+def _audit_page(report, code):
+    """The page, with the claim as it stands."""
+    from ..store.claim import claim
+    from ..store.report import render
+    from .claim import nines_text
+
+    return render(report, nines_text(claim(report, code.data_shards, code.parity_shards)))
 
 
 def audit_lines(report, verbose):

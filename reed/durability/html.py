@@ -73,19 +73,20 @@ def render(report: Report) -> str:
         _cards(verdict),
         _statement(verdict),
         "<h2>The budget of threats</h2>",
-        _figure(_budget_plot(verdict), "Annual loss that each threat is answerable for: the larger "
-                "of what it does alone and what its absence would save. The line is the claim."),
+        captioned(_budget_plot(verdict), "Annual loss that each threat is answerable for: the "
+                  "larger of what it does alone and what its absence would save. The line is the "
+                  "claim."),
         _budget_table(verdict),
         f"<h2>What would {'keep' if verdict.verdict == PASS else 'earn'} the claim</h2>",
         _remedies(verdict),
         "<h2>Schemes on the same fleet</h2>",
-        _figure(_scheme_plot(report), "Nines a year with the 95 % interval of the inputs."),
+        captioned(_scheme_plot(report), "Nines a year with the 95 % interval of the inputs."),
         _scheme_table(report),
         "<h2>What moves the answer</h2><div class='pair'>",
-        _figure(_curve_plot(report, report.repair_curves, "mean repair time, hours"),
-                "Nines against the time from failure to repaired, all else equal."),
-        _figure(_curve_plot(report, report.scrub_curves, "scrub interval, hours"),
-                "Nines against the scrub interval, with checksums, all else equal.")
+        captioned(_curve_plot(report, report.repair_curves, "mean repair time, hours"),
+                  "Nines against the time from failure to repaired, all else equal."),
+        captioned(_curve_plot(report, report.scrub_curves, "scrub interval, hours"),
+                  "Nines against the scrub interval, with checksums, all else equal.")
         if report.scrub_curves else "<p class='soft'>This fleet has no faults that wait for a "
         "scrub, so there is no curve over its interval.</p>",
         "</div>",
@@ -231,7 +232,8 @@ def _limits() -> str:
             "illustration and should be replaced by the operator's own.</p>")
 
 
-def _figure(svg: str, caption: str) -> str:
+def captioned(svg: str, caption: str) -> str:
+    """A plot with the sentence that says what it shows."""
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
