@@ -86,16 +86,33 @@ TARGET_SSE42 static inline __m128i fold_128(__m128i remainder, const uint32_t fo
                                        _mm_clmulepi64_si128(remainder, constant, 0x11)), data);
 }
 
-/* The CRC-32 register after a 128-bit remainder and the bytes behind it. */
+/* Shuffles of 16 bytes: from position 16 + n the identity moved n bytes down, from n on it moved
+ * 16 - n bytes up; 0x80 gives zero. */
+static const uint8_t byte_shifts[48] = {
+    0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+    0,    1,    2,    3,    4,    5,    6,    7,    8,    9,    10,   11,   12,   13,   14,   15,
+    0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+};
+
+/* The CRC-32 register after a 128-bit remainder and the bytes behind it; the 16 bytes before
+ * `data` can be read. */
 TARGET_SSE42 static inline uint32_t crc32_finish(__m128i remainder, const uint8_t *data,
                                                  size_t size)
 {
     for (; size >= 16; data += 16, size -= 16) {
         remainder = fold_128(remainder, crc32_folds.by_16, load_128(data));
     }
+    if (size > 0) {
+        /* The remainder and the last bytes together are 16 + size bytes: the first `size` of them
+         * are folded onto the others. */
+        const __m128i down = load_128(byte_shifts + 16 + size);
+        const __m128i first = _mm_shuffle_epi8(remainder, load_128(byte_shifts + size));
+        const __m128i others = _mm_blendv_epi8(_mm_shuffle_epi8(remainder, down),
+                                               load_128(data + size - 16), down);
+        remainder = fold_128(first, crc32_folds.by_16, others);
+    }
     uint32_t crc = crc_add_u64(crc32_slices, 0, (uint64_t)_mm_cvtsi128_si64(remainder));
-    crc = crc_add_u64(crc32_slices, crc, (uint64_t)_mm_extract_epi64(remainder, 1));
-    return crc_add_bytes(crc32_slices, crc, data, size);
+    return crc_add_u64(crc32_slices, crc, (uint64_t)_mm_extract_epi64(remainder, 1));
 }
 
 TARGET_SSE42 uint32_t crc32_sse42(uint32_t value, const uint8_t *data, size_t size)
