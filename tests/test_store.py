@@ -12,7 +12,7 @@ import pytest
 
 import reed
 from reed.files import medium
-from reed.store import layout
+from reed.store import entries, layout
 from store_folders import CODE, Clock, data_of, flip, folders, make, shard_files
 
 SIZES = (0, 1, 4095, 4 * 4096, 4 * 4096 + 1, 200_001)
@@ -139,6 +139,19 @@ def test_threads_and_processes_share_a_store(tmp_path):
             assert all(pool.map(work, range(4)))
         assert other.wait(60) == 0
         assert store.scrub().status == "clean" and store.audit().epoch == 1
+
+
+def test_a_key_with_too_many_versions_is_refused_and_stays_readable(tmp_path, monkeypatch):
+    monkeypatch.setattr(entries, "ENTRIES_WRITTEN_MAX", 5)
+    with make(tmp_path, retention_hours=0) as store:
+        for version in range(5):
+            store.put("key", bytes([version]))
+        for act in (lambda: store.put("key", b"x"), lambda: store.delete("key")):
+            with pytest.raises(reed.InvalidParameter, match="reclaim first"):
+                act()
+        assert store.read("key") == b"\4" and len(shard_files(tmp_path)) == 30
+        store.reclaim()
+        store.put("key", b"more")
 
 
 # ---- damage --------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ _TEXT_MAX = 4096
 _COUNT_MAX = 1 << 48
 _SLOTS_MAX = 1024
 _ENTRIES_MAX = 4096
+# A write is refused here: a record that cannot be read again must never be made.
+ENTRIES_WRITTEN_MAX = 4000
 _VERSION = re.compile(r"([0-9a-f]{8})-([0-9a-f]{12})-([0-9a-f]{16})")
 SLOT_STATES = ("active", "syncing", "stale")
 

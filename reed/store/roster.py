@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import (
     FormatError,
+    InvalidParameter,
     LeaseHeld,
     NotAStore,
     QuorumNotReached,
@@ -21,6 +22,7 @@ from ..errors import (
     WrongTarget,
 )
 from ..files.work import Workers
+from . import entries as entries_module
 from . import layout, record
 from .catalogue import KeyState, choose, may_vote, settle
 from .entries import Config, Entry, Slot, entries_from_content
@@ -368,6 +370,14 @@ class Roster:
             "object", self.config.store_id, member.slot.target_id, key,
             [entry.content() for entry in ordered]))
 
+    def require_room(self, key: str, state: KeyState) -> None:
+        """Raises InvalidParameter when a key has so many versions that it takes no more."""
+        count = len(state.committed) + len(state.undecided) + len(state.dead)
+        if count >= entries_module.ENTRIES_WRITTEN_MAX:
+            raise InvalidParameter(
+                f"{key!r} has {count} versions that were not reclaimed, the limit is "
+                f"{entries_module.ENTRIES_WRITTEN_MAX}; reclaim first")
+
     def accept(self, key: str, entry: Entry | None = None) -> None:
         """Commits an entry (or only completes what is committed): under the lock, writes it to
         every slot that takes part.
@@ -379,6 +389,8 @@ class Roster:
             raise QuorumNotReached(
                 f"{key!r}: only {state.answered} of {state.needed} slots answer",
                 reached=state.answered, needed=state.needed)
+        if entry is not None:
+            self.require_room(key, state)
         members = [member for member in self.members.values() if member.takes_records]
 
         def write(member: Member) -> str | None:

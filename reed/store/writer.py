@@ -121,7 +121,9 @@ class Put:
             with self._guard:
                 roster.refresh()
                 roster.require_writer()
-                sequence = roster.require_full_state(key).newest_sequence + 1
+                state = roster.require_full_state(key)
+                roster.require_room(key, state)
+                sequence = state.newest_sequence + 1
                 config = roster.config
                 per_shard = (opened.size or 0) // config.code.data_shards
                 domains = domains_for_new_shards(config, list(roster.members.values()), per_shard)
