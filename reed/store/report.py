@@ -164,6 +164,7 @@ def _slot_plot(audit: AuditReport) -> str:
 def _bars(labels: list[str], heights: list[int], colours: list[str], label: str) -> str:
     figure, axes = plain_axes(5.4, 3.4)
     axes.bar(range(len(labels)), heights, color=colours, width=0.7)
+    axes.set_xlim(-0.6, max(len(labels), 5) - 0.4)  # one bar alone stays a bar
     for place, height in enumerate(heights):
         axes.text(place, height, f"{height:,}", ha="center", va="bottom", fontsize=8)
     axes.set_xticks(range(len(labels)), labels, fontsize=8)
@@ -173,7 +174,7 @@ def _bars(labels: list[str], heights: list[int], colours: list[str], label: str)
 
 def _margin_plot(audit: AuditReport) -> str:
     counts = Counter(max(-1, found.domain_margin) for found in audit.objects)
-    margins = sorted(counts) or [0]
+    margins = range(min(counts, default=0), max(counts, default=0) + 1)
     return _bars(["lost" if margin < 0 else str(margin) for margin in margins],
                  [counts[margin] for margin in margins],
                  ["#b3261e" if margin < 1 else COLOURS[0] for margin in margins],
