@@ -226,16 +226,16 @@ ARRAYS = "python-arrays-10+4-64KiB"  # benchmarks.acceptance measures this one a
 
 
 def _python_cases():
-    for name, layout, what, is_quick in (
-            (ARRAYS, ARRAY, "as NumPy makes them", True),
-            (f"{ARRAYS}-pages", PAGES, "page-aligned", True),
-            (f"{ARRAYS}-spread", SPREAD, "aligned, rows 66,112 bytes apart", False)):
+    for name, layout, what in (
+            (ARRAYS, ARRAY, "as NumPy makes them"),
+            (f"{ARRAYS}-pages", PAGES, "page-aligned"),
+            (f"{ARRAYS}-spread", SPREAD, "aligned, rows 66,112 bytes apart")):
         yield Case(
             name, f"Python, 10+4 encode, 2-D arrays {what}, 64 KiB shards, in cache", "python",
             Job(10, 4, 64 * KIB, layout=layout),
             (_reed("array-encode"), _peer("isal", "array-encode", "ISA-L (ctypes)"),
              _reed("list-encode", "reed, lists")),
-            (Target(1.6, ("ISA-L (ctypes)",)),), is_quick=is_quick)
+            (Target(1.6, ("ISA-L (ctypes)",)),))
     large = {"data_shards": 10, "parity_shards": 4, "shard_size": MIB}
     yield Case(
         "python-object-10MiB-encode", "Python, 10 MiB object, 10+4 encode, out= reused", "python",

@@ -12,7 +12,7 @@ from benchmarks.job import HOT, ROTATING, Job
 from benchmarks.roofline import Roofline
 from benchmarks.subject import Reed
 
-SCHEMA = 1
+SCHEMA = 2
 MET, MISSED, ABSENT = "met", "missed", "absent"
 
 

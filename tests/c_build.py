@@ -1,16 +1,16 @@
 """Compiles and runs the C tests: a test program of tests/c together with the whole C core.
 
-The core is compiled once per compiler and set of flags and kept for the session; warnings are
-errors. A tool that is missing skips with a reason that begins with ``NOT RUN:``, so that the
+The core is compiled once per compiler and set of flags and kept for the session, for all of its
+worker processes; warnings are errors. A tool that is missing skips with a reason that begins with ``NOT RUN:``, so that the
 summary says what this machine could not check.
 """
 
-import atexit
+import fcntl
 import functools
+import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,22 +49,35 @@ def _compile(command):
         pytest.fail(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}", pytrace=False)
 
 
+def session_folder():
+    """Where this session's processes keep what they compiled; conftest.py makes and removes it."""
+    return Path(os.environ["REED_TEST_BUILD"])
+
+
 @functools.cache
 def core_objects(flags=OPTIMISED, compiler="cc"):
     """The object files of the core, C_SOURCES, for this compiler and these flags."""
-    folder = Path(tempfile.mkdtemp(prefix="reed-core-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    name = hashlib.sha256(repr((compiler, flags)).encode()).hexdigest()[:16]
+    folder = session_folder() / name
+
+    def object_of(source):
+        return folder / ("-".join(source.relative_to(C_CORE).parts) + ".o")
 
     def compile_one(source):
-        target = folder / ("-".join(source.relative_to(C_CORE).parts) + ".o")
+        target = object_of(source)
         is_unrolled = '#include "kernels/template.h"' in source.read_text()
         is_sanitized = any("-fsanitize=" in flag and "undefined" in flag for flag in flags)
         extra = KERNEL_SANITIZED if is_unrolled and is_sanitized else ()
         _compile([compiler, *WARNINGS, *flags, *extra, *INCLUDES, "-c", source, "-o", target])
-        return target
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return tuple(pool.map(compile_one, C_SOURCES))
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the first process compiles, the others wait for it
+        if not (folder / "complete").exists():
+            folder.mkdir(exist_ok=True)
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                list(pool.map(compile_one, C_SOURCES))
+            (folder / "complete").touch()
+    return tuple(map(object_of, C_SOURCES))
 
 
 def build(names, folder, flags=OPTIMISED, compiler="cc"):

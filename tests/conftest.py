@@ -8,6 +8,8 @@ it.
 """
 
 import os
+import shutil
+import tempfile
 from collections import Counter
 
 import pytest
@@ -24,6 +26,13 @@ def _seed():
 def seed():
     print(f"REED_SEED={_seed()} replays this test")
     return _seed()
+
+
+def pytest_configure(config):
+    """A folder for what the session compiles (c_build.py); its workers inherit the name."""
+    if not hasattr(config, "workerinput"):
+        folder = os.environ["REED_TEST_BUILD"] = tempfile.mkdtemp(prefix="reed-core-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def pytest_report_header(config):

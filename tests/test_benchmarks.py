@@ -272,14 +272,14 @@ def document(tmp_path_factory):
 
 def test_schema(document):
     """Whoever changes these keys raises evaluate.SCHEMA and this number."""
-    assert document["schema"] == evaluate.SCHEMA == 1
+    assert document["schema"] == evaluate.SCHEMA == 2
     assert sorted(document) == [
         "cases", "contestants", "date", "machine", "missing_peers", "mode", "noise", "rounds",
         "schema", "seconds", "surveys"]
     (result,) = document["cases"]
     assert sorted(result) == ["disturbed", "entrants", "group", "job", "name", "of_roofline",
                               "rounds", "targets", "title"]
-    assert sorted(result["job"]) == ["block_size", "data_shards", "level", "lost",
+    assert sorted(result["job"]) == ["block_size", "data_shards", "layout", "level", "lost",
                                      "parity_shards", "shard_size"]
     for entry in result["entrants"].values():
         assert sorted(entry) == ["absent", "contestant", "detail", "operation", "rate", "ratio"]
