@@ -262,7 +262,8 @@ static void forward_high(const struct wide_run *run, size_t size)
     }
 }
 
-/* The last pass, from the total to the targets. The derivative over the low bits of a row's number
+/* The last pass, from the total to the targets. Rows that nobody wants share one row of scratch:
+ * streaming that again and again to memory would cost more than all else. The derivative over the low bits of a row's number
  * is taken here; it commutes with the forward pass over the high ones. */
 static void forward_low(const struct wide_run *run, uint8_t *const *targets, size_t position,
                         size_t size, enum kernel_write write)
@@ -271,10 +272,11 @@ static void forward_low(const struct wide_run *run, uint8_t *const *targets, siz
     size_t low_count = (size_t)1 << low, row_count = (size_t)1 << run->wide->log2_size;
     for (size_t first = 0; first < row_count; first += low_count) {
         uint8_t *out[1 << WIDE_LOW_LOG2];
-        bool is_used = false;
+        bool is_used = false, is_full = true;
         for (size_t i = 0; i < low_count; i++) {
             uint16_t target = run->wide->targets[first + i];
             is_used |= target != WIDE_NO_SHARD;
+            is_full &= target != WIDE_NO_SHARD;
             out[i] = target == WIDE_NO_SHARD ? run->unwanted : targets[target] + position;
         }
         if (!is_used) continue;
@@ -284,7 +286,7 @@ static void forward_low(const struct wide_run *run, uint8_t *const *targets, siz
             last_group(run->wide)->derivative ? (const uint8_t *const *)run->work + first : NULL;
         run->kernel->forward(entries, low, row_scales(run, run->target_scales, first), first == 0,
                              (const uint8_t *const *)run->total + first, differentiated, out, size,
-                             write);
+                             is_full ? write : KERNEL_STORE);
     }
 }
 
