@@ -1,9 +1,9 @@
 /* fused.c - running a plan and checksumming all its shards in one pass over memory.
  *
  * Slices of all shards go through the product and then, still in first-level cache, through the
- * checksums. Where the kernel can fold many checksums side by side, slices are a few cache lines:
- * then the processor runs ahead from one slice's checksums into the next one's loads, and the memory
- * never waits for arithmetic. */
+ * checksums. From memory, and where the kernel can fold many checksums side by side, slices are a few
+ * cache lines: then the processor runs ahead from one slice's checksums into the next one's loads,
+ * and the memory never waits for arithmetic. In cache nothing waits, and long slices cost less. */
 #include <string.h>
 
 #include "apply.h"
@@ -29,14 +29,14 @@ static bool is_copy(const struct reed_plan *plan)
 }
 
 /* The way to fold checksums side by side, NULL where long slices are better. */
-static const struct crc32c_folding *folding_of(const struct reed_plan *plan)
+static const struct crc32c_folding *folding_of(const struct reed_plan *plan, bool leaves_cache)
 {
-    return plan->wide == NULL && !is_copy(plan) ? plan->kernel->folding : NULL;
+    return leaves_cache && plan->wide == NULL && !is_copy(plan) ? plan->kernel->folding : NULL;
 }
 
-static size_t slice_size_of(const struct reed_plan *plan)
+static size_t slice_size_of(const struct reed_plan *plan, bool leaves_cache)
 {
-    const struct crc32c_folding *folding = folding_of(plan);
+    const struct crc32c_folding *folding = folding_of(plan, leaves_cache);
     if (folding != NULL) return folding->slice_size;
     size_t shard_count = (size_t)plan->source_count + plan->target_count;
     size_t slice = SLICE_BUDGET / (shard_count > 0 ? shard_count : 1) & ~(size_t)(LINE_SIZE - 1);
@@ -55,33 +55,39 @@ struct fused {
     void *scratch;            /* of applying */
     size_t slice_size;
     bool is_copy;
+    bool leaves_cache;
 };
 
-/* States and slices, each to a cache line; three lists of pointers; what applying needs. */
+/* States and slices, each to a cache line; three lists of pointers; what applying needs. Slices are
+ * computed into only by what leaves the cache. */
 size_t reed_plan_apply_crc32c_scratch_size(const struct reed_plan *plan)
 {
     size_t shard_count = (size_t)plan->source_count + plan->target_count;
     return LINE_SIZE - 1 + shard_count * sizeof(struct crc32c_state) +
-           plan->target_count * slice_size_of(plan) +
+           plan->target_count * slice_size_of(plan, true) +
            (shard_count + plan->target_count) * sizeof(void *) +
            reed_plan_apply_scratch_size(plan);
 }
 
-static struct fused divide_scratch(const struct reed_plan *plan, void *scratch)
+static struct fused divide_scratch(const struct reed_plan *plan, bool leaves_cache, void *scratch)
 {
     uintptr_t misalignment = (uintptr_t)scratch % LINE_SIZE;
     uint8_t *memory = (uint8_t *)scratch + (misalignment ? LINE_SIZE - misalignment : 0);
     struct fused fused = {
-        .plan = plan, .folding = folding_of(plan), .slice_size = slice_size_of(plan)};
+        .plan = plan,
+        .folding = folding_of(plan, leaves_cache),
+        .slice_size = slice_size_of(plan, leaves_cache),
+        .is_copy = is_copy(plan),
+        .leaves_cache = leaves_cache,
+    };
     fused.source_states = (struct crc32c_state *)(void *)memory;
     fused.target_states = fused.source_states + plan->source_count;
     fused.slices = (uint8_t *)(fused.target_states + plan->target_count);
-    memory = fused.slices + plan->target_count * fused.slice_size;
+    memory = fused.slices + plan->target_count * slice_size_of(plan, true);
     fused.sources = (const uint8_t **)(void *)memory;
     fused.targets = (uint8_t **)(void *)(fused.sources + plan->source_count);
     fused.products = fused.targets + plan->target_count;
     fused.scratch = fused.products + plan->target_count;
-    fused.is_copy = is_copy(plan);
     return fused;
 }
 
@@ -132,13 +138,13 @@ static bool targets_are_aligned(const struct fused *fused, size_t size)
 }
 
 /* The product and the checksums of all whole lines of a slice. */
-static void fuse_slice(const struct fused *fused, size_t size, bool leaves_cache)
+static void fuse_slice(const struct fused *fused, size_t size)
 {
     enum { FETCH_AHEAD = 512 }; /* bytes; measured on a Zen 4, where 384 to 768 are alike */
     const struct reed_plan *plan = fused->plan;
     size_t lines = size & ~(size_t)(LINE_SIZE - 1);
-    size_t fetch_ahead = leaves_cache ? FETCH_AHEAD : 0;
-    bool streams = leaves_cache && targets_are_aligned(fused, size);
+    size_t fetch_ahead = fused->leaves_cache ? FETCH_AHEAD : 0;
+    bool streams = fused->leaves_cache && targets_are_aligned(fused, size);
     if (fused->is_copy) {
         apply_write_columns(plan, fused->sources, fused->targets, 0, size,
                             streams ? KERNEL_STREAM : KERNEL_STORE, fused->scratch);
@@ -160,7 +166,7 @@ static void fuse_slice(const struct fused *fused, size_t size, bool leaves_cache
 }
 
 static void fuse_block(const struct fused *fused, const uint8_t *const *sources,
-                       uint8_t *const *targets, size_t begin, size_t end, bool leaves_cache,
+                       uint8_t *const *targets, size_t begin, size_t end,
                        uint32_t *source_crc32c, uint32_t *target_crc32c, size_t stride)
 {
     const struct reed_plan *plan = fused->plan;
@@ -171,7 +177,7 @@ static void fuse_block(const struct fused *fused, const uint8_t *const *sources,
         size = size_min(fused->slice_size, end - begin);
         for (size_t s = 0; s < plan->source_count; s++) fused->sources[s] = sources[s] + begin;
         for (size_t t = 0; t < plan->target_count; t++) fused->targets[t] = targets[t] + begin;
-        fuse_slice(fused, size, leaves_cache);
+        fuse_slice(fused, size);
     }
     /* A slice that is no whole number of lines is the last, and was not streamed. */
     size_t tail = size % LINE_SIZE, lines = size - tail;
@@ -200,12 +206,12 @@ enum reed_status reed_plan_apply_crc32c(const struct reed_plan *plan,
         (target_crc32c == NULL && plan->target_count > 0)) {
         return REED_INVALID_PARAMETER;
     }
-    struct fused fused = divide_scratch(plan, scratch);
     bool leaves_cache =
         apply_leaves_cache((size_t)plan->source_count + plan->target_count, end - begin);
+    struct fused fused = divide_scratch(plan, leaves_cache, scratch);
     for (size_t block = 0; begin < end; block++) {
         size_t block_end = begin + size_min(block_size, end - begin);
-        fuse_block(&fused, sources, targets, begin, block_end, leaves_cache, source_crc32c + block,
+        fuse_block(&fused, sources, targets, begin, block_end, source_crc32c + block,
                    target_crc32c + block, checksum_stride);
         begin = block_end;
     }
