@@ -341,18 +341,20 @@ def merge(session, files):
     return _finish_scrub(session, ScrubReport.merge(reports))
 
 
-def _finish_rebuild(session, report):
-    def lines():
-        slots = ", ".join(map(str, report.slots)) or "none"
-        yield (f"slots {slots}: {count_text(report.records_copied, 'record')}, "
-               f"{count_text(report.shards_rebuilt, 'shard')} rebuilt, "
-               f"{size_text(report.bytes_read)} read, {size_text(report.bytes_written)} written in "
-               f"{report.seconds:.1f} s")
-        for what, why in report.failed.items():
-            yield f"  {what}: {why}"
-
+def _finish(session, report, line):
+    """What was done, each thing that failed, and whether the report is complete."""
     return session.finish(Exit.HEALTHY if report.complete else Exit.REPAIR_FAILED,
-                          {"report": report.as_dict()}, lines())
+                          {"report": report.as_dict()},
+                          [line, *(f"  {what}: {why}" for what, why in report.failed.items())])
+
+
+def _finish_rebuild(session, report):
+    slots = ", ".join(map(str, report.slots)) or "none"
+    return _finish(session, report, (
+        f"slots {slots}: {count_text(report.records_copied, 'record')}, "
+        f"{count_text(report.shards_rebuilt, 'shard')} rebuilt, "
+        f"{size_text(report.bytes_read)} read, {size_text(report.bytes_written)} written in "
+        f"{report.seconds:.1f} s"))
 
 
 @command.command(short_help="Replace a lost target by a new one.")
@@ -401,15 +403,10 @@ def migrate(session, targets, data_shards, parity_shards, copies, new_targets, d
             domains=domains or None, prefix=prefix, unsafe_skip_verify=unsafe_skip_verify,
             progress=progress, cancel=session.cancel)
 
-    def lines():
-        yield (f"{count_text(report.copied, 'object')} copied ({size_text(report.bytes_copied)})"
-               f", {report.skipped:,} as wanted already"
-               + ("" if report.verified else "; NOTHING WAS VERIFIED"))
-        for what, why in report.failed.items():
-            yield f"  {what}: {why}"
-
-    return session.finish(Exit.HEALTHY if report.complete else Exit.REPAIR_FAILED,
-                          {"report": report.as_dict()}, lines())
+    return _finish(session, report, (
+        f"{count_text(report.copied, 'object')} copied ({size_text(report.bytes_copied)})"
+        f", {report.skipped:,} as wanted already"
+        + ("" if report.verified else "; NOTHING WAS VERIFIED")))
 
 
 @command.command(short_help="Write what can be proved of a lost object.")
