@@ -8,7 +8,7 @@ import dataclasses
 from dataclasses import dataclass
 
 
-class _Report:
+class Report:
     """Adds ``as_dict`` to a dataclass."""
 
     __slots__ = ()
@@ -19,7 +19,7 @@ class _Report:
 
 
 @dataclass(frozen=True)
-class StripeReport(_Report):
+class StripeReport(Report):
     """What is known of one encoded object; all its shards share these values."""
 
     stripe_id: str  # 32 hexadecimal digits
@@ -34,7 +34,7 @@ class StripeReport(_Report):
 
 
 @dataclass(frozen=True)
-class SkippedFile(_Report):
+class SkippedFile(Report):
     """A file among the given paths that takes no part, and why."""
 
     path: str
@@ -46,7 +46,7 @@ class SkippedFile(_Report):
 
 
 @dataclass(frozen=True)
-class ShardReport(_Report):
+class ShardReport(Report):
     """The state of one shard index, over all the files that hold blocks of it."""
 
     shard_index: int
@@ -63,7 +63,7 @@ class ShardReport(_Report):
 
 
 @dataclass(frozen=True)
-class RowCounts(_Report):
+class RowCounts(Report):
     """How the rows of a stripe stand. ``total`` is the sum of the other four."""
 
     total: int
@@ -74,7 +74,7 @@ class RowCounts(_Report):
 
 
 @dataclass(frozen=True)
-class EncodeReport(_Report):
+class EncodeReport(Report):
     """The result of ``encode``: every shard is published, fsynced and was read back."""
 
     stripe: StripeReport
@@ -83,7 +83,7 @@ class EncodeReport(_Report):
 
 
 @dataclass(frozen=True)
-class DecodeReport(_Report):
+class DecodeReport(Report):
     """The result of ``decode``: the target holds exactly the object."""
 
     stripe: StripeReport
@@ -102,7 +102,7 @@ class DecodeReport(_Report):
 
 
 @dataclass(frozen=True)
-class VerifyReport(_Report):
+class VerifyReport(Report):
     """The result of ``verify``: every block was read and checked, nothing was written."""
 
     stripe: StripeReport
@@ -130,7 +130,7 @@ class VerifyReport(_Report):
 
 
 @dataclass(frozen=True)
-class RepairAction(_Report):
+class RepairAction(Report):
     """What repair did, or with ``dry_run`` would do, about one file."""
 
     shard_index: int
@@ -145,7 +145,7 @@ class RepairAction(_Report):
 
 
 @dataclass(frozen=True)
-class RepairReport(_Report):
+class RepairReport(Report):
     """The result of ``repair``; ``before`` is the verification that it acted on."""
 
     before: VerifyReport
@@ -159,7 +159,7 @@ class RepairReport(_Report):
 
 
 @dataclass(frozen=True)
-class SalvageReport(_Report):
+class SalvageReport(Report):
     """The result of ``salvage``: a partial file and the map of its holes."""
 
     stripe: StripeReport
@@ -175,7 +175,7 @@ class SalvageReport(_Report):
 
 
 @dataclass(frozen=True)
-class FileReport(_Report):
+class FileReport(Report):
     """What one file says of itself; nothing here was compared with other shards."""
 
     path: str
@@ -193,7 +193,7 @@ class FileReport(_Report):
 
 
 @dataclass(frozen=True)
-class InspectReport(_Report):
+class InspectReport(Report):
     """The result of ``inspect``."""
 
     files: tuple[FileReport, ...]

@@ -6,19 +6,11 @@ Sizes are bytes, times are seconds since 1970 unless a name says otherwise, slot
 import dataclasses
 from dataclasses import dataclass
 
-
-class _Report:
-    """Adds ``as_dict`` to a dataclass."""
-
-    __slots__ = ()
-
-    def as_dict(self) -> dict:
-        """The report as dictionaries, lists, strings and numbers: what ``json.dumps`` takes."""
-        return dataclasses.asdict(self)
+from ..files.reports import Report
 
 
 @dataclass(frozen=True)
-class ObjectInfo(_Report):
+class ObjectInfo(Report):
     """One object as it stands."""
 
     key: str
@@ -31,7 +23,7 @@ class ObjectInfo(_Report):
 
 
 @dataclass(frozen=True)
-class PutReport(_Report):
+class PutReport(Report):
     """The result of ``put``: the object is committed."""
 
     object: ObjectInfo
@@ -46,7 +38,7 @@ class PutReport(_Report):
 
 
 @dataclass(frozen=True)
-class GetReport(_Report):
+class GetReport(Report):
     """The result of ``get``: exactly the bytes that were asked for were written."""
 
     object: ObjectInfo
@@ -58,7 +50,7 @@ class GetReport(_Report):
 
 
 @dataclass(frozen=True)
-class ShardState(_Report):
+class ShardState(Report):
     """One shard of one version."""
 
     shard_index: int
@@ -74,7 +66,7 @@ class ShardState(_Report):
 
 
 @dataclass(frozen=True)
-class ObjectScrub(_Report):
+class ObjectScrub(Report):
     """One version, as every byte of its shards was read."""
 
     key: str
@@ -93,7 +85,7 @@ class ObjectScrub(_Report):
 
 
 @dataclass(frozen=True)
-class ScrubReport(_Report):
+class ScrubReport(Report):
     """The sum of a scrub, or of several that each did a part."""
 
     objects: int  # that were asked for
@@ -129,7 +121,7 @@ class ScrubReport(_Report):
 
 
 @dataclass(frozen=True)
-class RepairedObject(_Report):
+class RepairedObject(Report):
     """The result of ``repair`` of one object."""
 
     key: str
@@ -145,7 +137,7 @@ class RepairedObject(_Report):
 
 
 @dataclass(frozen=True)
-class RebuildReport(_Report):
+class RebuildReport(Report):
     """The result of ``rebuild`` or ``reconcile``."""
 
     slots: tuple[int, ...]
@@ -167,7 +159,7 @@ class RebuildReport(_Report):
 
 
 @dataclass(frozen=True)
-class MigrateReport(_Report):
+class MigrateReport(Report):
     """The result of ``migrate``. The sources are kept until ``reclaim`` has verified the copies
     again, when the retention has ended."""
 
@@ -183,7 +175,7 @@ class MigrateReport(_Report):
 
 
 @dataclass(frozen=True)
-class ReclaimReport(_Report):
+class ReclaimReport(Report):
     """The result of ``reclaim``; with ``dry_run`` what would be done."""
 
     refused: str | None  # why nothing at all was removed
@@ -199,7 +191,7 @@ class ReclaimReport(_Report):
 
 
 @dataclass(frozen=True)
-class IncidentReport(_Report):
+class IncidentReport(Report):
     """The result of ``salvage``: what happened to one object, and what is left of it."""
 
     object: ObjectInfo
@@ -213,7 +205,7 @@ class IncidentReport(_Report):
 
 
 @dataclass(frozen=True)
-class SlotState(_Report):
+class SlotState(Report):
     """One slot and its target."""
 
     number: int
@@ -231,7 +223,7 @@ class SlotState(_Report):
 
 
 @dataclass(frozen=True)
-class ObjectAudit(_Report):
+class ObjectAudit(Report):
     """What is there of one object, by looking; ``scrub`` looks into it."""
 
     object: ObjectInfo
@@ -246,7 +238,7 @@ class ObjectAudit(_Report):
 
 
 @dataclass(frozen=True)
-class AuditReport(_Report):
+class AuditReport(Report):
     """The evidence."""
 
     store_id: str
