@@ -48,7 +48,7 @@ MUTANTS = [
     Mutant("count an entry twice", "reed/store/catalogue.py",
            "votes[entry] = votes.get(entry, 0) + 1", "votes[entry] = votes.get(entry, 0) + 2",
            RECORDS),
-    Mutant("treat an unknown shard as missing", "reed/store/scrub.py",
+    Mutant("treat an unknown shard as missing", "reed/store/examine.py",
            'if shard.state in ("corrupt", "missing")}', 'if shard.state != "good"}'),
     Mutant("treat an unreadable record as absent", "reed/store/roster.py",
            "        except (OSError, FormatError):\n            return None\n\n    def is_there",

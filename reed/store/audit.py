@@ -9,9 +9,10 @@ from ..files.layout import Layout
 from . import domains as domains_module
 from . import journal, layout
 from .entries import Entry
+from .examine import domain_of, is_counted
 from .reports import AuditReport, ObjectAudit, ObjectInfo, ShardState, SlotState
 from .roster import Roster, describe
-from .scrub import ScrubStates, domain_of, is_counted
+from .verified import ScrubStates
 
 
 def info(key: str, entry: Entry) -> ObjectInfo:

@@ -9,9 +9,9 @@ from ..files.work import Watch, Workers
 from . import layout
 from .catalogue import KeyState
 from .entries import Slot
+from .examine import mend
 from .reports import RebuildReport
 from .roster import Member, Roster, describe, entries_for, identify
-from .scrub import mend
 from .target import Target
 
 

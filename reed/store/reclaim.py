@@ -16,9 +16,9 @@ from . import layout, record
 from .catalogue import KeyState
 from .clock import Clock, Observation, jump
 from .entries import Entry
+from .examine import examine
 from .reports import ReclaimReport
 from .roster import Member, Roster
-from .scrub import examine
 
 _NAMES_IN_JOURNAL = 1000
 

@@ -11,8 +11,8 @@ from ..files.scanning import ShardFile, read_ends
 from ..files.work import Watch, Workers
 from . import layout
 from .entries import Code, Entry, Version
+from .examine import examine
 from .roster import Roster
-from .scrub import examine
 
 
 def recover(roster: Roster, guard, workers: Workers, now: float, actor: str,

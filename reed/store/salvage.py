@@ -11,10 +11,11 @@ from ..files.writing import read_back_object
 from . import journal
 from .audit import info, shard_states
 from .entries import Entry
+from .examine import examine
 from .reader import open_version
 from .reports import IncidentReport
 from .roster import Roster
-from .scrub import ScrubStates, examine
+from .verified import ScrubStates
 
 
 def salvage(roster: Roster, key: str, entry: Entry, base: str, overwrite: bool, now: float,

@@ -1,155 +1,23 @@
-"""Reading everything and saying how it stands; and making it whole again from what is verified."""
+"""Scrubbing a store: every shard of the chosen objects is read and judged, repaired where that was
+asked for, and what was found is written down."""
 
-import contextlib
 import time as time_module
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 
 from ..errors import (
     BeyondRepair,
     ConflictingShards,
     DigestMismatch,
-    FormatError,
-    ReedError,
+    InvalidParameter,
+    Uncertain,
 )
-from ..files.decoding import merge_comparing, merge_sparingly
-from ..files.layout import Layout
-from ..files.reading import CORRUPT, GOOD
-from ..files.repairing import restore
-from ..files.reports import VerifyReport
-from ..files.verifying import Survey
 from ..files.work import Watch, Workers
-from . import layout, record
+from . import layout
 from .entries import Entry
-from .reader import open_version
-from .reports import ObjectScrub, ShardState
+from .examine import bad_shards, examine, heal_records, mend
+from .reports import ObjectScrub, ScrubReport
 from .roster import Roster
-from .writer import SlotWriter, shard_fields
-
-_STATES = {"good": "good", "damaged": "corrupt", "missing": "missing", "unknown": "unknown"}
-
-
-@dataclass
-class Examined:
-    """A version after every byte of its shards was read."""
-
-    report: VerifyReport
-    shards: list[ShardState]
-    bytes_read: int
-    how: str
-
-
-def examine(roster: Roster, key: str, entry: Entry, workers: Workers, now: float,
-            watch: Watch) -> Examined:
-    """Reads every shard of a version from the medium and judges it."""
-    with open_version(roster, key, entry, workers, from_medium=True, with_ends=True) as opened:
-        survey = Survey(opened.stripe)
-        survey.run(watch)
-        report = survey.report()
-        reads_medium = all(roster.members[file.slot].target.capabilities.medium_reads
-                           for file in opened.stripe.files)
-        how = "medium" if reads_medium else "cached"
-        bytes_read = sum(file.size for file in opened.stripe.files)
-        shards = []
-        for shard in report.shards:
-            index = shard.shard_index
-            slot = entry.placement[index]
-            state = _STATES[shard.state]
-            problem = opened.missing.get(index) or opened.unknown.get(index)
-            shards.append(ShardState(
-                shard_index=index, slot=slot, domain=domain_of(roster, slot), state=state,
-                is_counted=is_counted(roster, slot), verified=now if state == "good" else None,
-                how=how if state == "good" else None,
-                problems=shard.problems or ((problem,) if problem else ())))
-        return Examined(report, shards, bytes_read, how)
-
-
-def domain_of(roster: Roster, slot: int | None) -> str | None:
-    """The failure domain of a slot, as it was given."""
-    member = roster.members.get(slot) if slot is not None else None
-    return member.slot.domain if member is not None else None
-
-
-def is_counted(roster: Roster, slot: int | None) -> bool:
-    """Whether a shard on this slot counts for the margin."""
-    member = roster.members.get(slot) if slot is not None else None
-    return member is not None and member.is_voter and member.slot.is_durable
-
-
-@dataclass
-class Mended:
-    """What a repair did."""
-
-    repaired: list[int] = field(default_factory=list)
-    left: dict[int, str] = field(default_factory=dict)  # shard index -> why
-    bytes_read: int = 0
-    bytes_written: int = 0
-
-
-def mend(roster: Roster, guard, key: str, entry: Entry, bad: dict[int, str], workers: Workers,
-         watch: Watch, is_inconsistent: bool = False) -> Mended:
-    """Writes the bad shards of a version anew, from verified blocks of the others.
-
-    A shard that stands there is replaced only when its successor was read back from the medium and
-    the digest of the whole object matched. Reads data_shards shards, and more only where those
-    are damaged.
-
-    :param bad: shard index -> why; missing and corrupt ones, never unknown ones.
-    :param is_inconsistent: checksums are right and shards disagree: compare all of them.
-    :raises BeyondRepair, DigestMismatch: nothing was replaced.
-    """
-    mended = Mended()
-    fields = shard_fields(entry, roster.config.store_id, key)
-    writers: list[SlotWriter] = []
-    try:
-        for index in sorted(bad):
-            slot = entry.placement[index]
-            member = roster.members.get(slot) if slot is not None else None
-            if member is None:
-                mended.left[index] = "it has no slot"
-            elif member.target is None or not (member.is_voter or member.slot.state == "syncing"):
-                mended.left[index] = f"slot {slot}: {member.reason}"
-            else:
-                writers.append(SlotWriter(
-                    member, layout.shard_name(key, str(entry.version), index),
-                    {**fields, "shard_index": index}))
-        if writers:
-            _write_shards(roster, guard, key, entry, writers, workers, watch, is_inconsistent,
-                          mended)
-    finally:
-        for writer in writers:
-            writer.close()
-    return mended
-
-
-def _write_shards(roster: Roster, guard, key: str, entry: Entry, writers: list[SlotWriter],
-                  workers: Workers, watch: Watch, is_inconsistent: bool, mended: Mended) -> None:
-    merge = merge_comparing if is_inconsistent else merge_sparingly
-    with open_version(roster, key, entry, workers, from_medium=True) as opened:
-        stripe = opened.stripe
-        digest = restore(stripe, writers, watch, merge)
-        shard_layout = Layout(stripe.geometry, entry.size)
-        workers.map(lambda writer: writer.prove(shard_layout, digest, stripe.blocks), writers)
-        read_blocks = sum(states[GOOD] + states[CORRUPT] for states in stripe.shard_states)
-        rows = shard_layout.row_count or 1
-        # Whole records were read, of as many shards as each row needed.
-        mended.bytes_read = read_blocks * shard_layout.file_size // rows
-    with guard, roster.lock():
-        state, _ = roster.ask(key)
-        if entry not in state.committed:
-            for writer in writers:
-                writer.failure = writer.failure or "the version was removed meanwhile"
-        for writer in writers:
-            member = roster.members.get(writer.member.number)
-            if member is None or member.slot.target_id != writer.member.slot.target_id:
-                writer.failure = writer.failure or "its slot was given to another target"
-        workers.map(lambda writer: writer.publish(replace=True), writers)
-    for writer in writers:
-        if writer.failure is None:
-            mended.repaired.append(writer.shard_index)
-            mended.bytes_written += shard_layout.file_size
-        else:
-            mended.left[writer.shard_index] = f"slot {writer.member.number}: {writer.failure}"
+from .verified import ScrubStates
 
 
 def scrub_version(roster: Roster, guard, key: str, entry: Entry, workers: Workers,
@@ -182,121 +50,6 @@ def scrub_version(roster: Roster, guard, key: str, entry: Entry, workers: Worker
         repaired_shards=repaired, lost_rows=report.lost_rows, problem=problem)
 
 
-def bad_shards(examined: Examined) -> dict[int, str]:
-    """The shards that must be written anew: corrupt or missing, not unknown."""
-    return {shard.shard_index: "; ".join(shard.problems) or shard.state
-            for shard in examined.shards if shard.state in ("corrupt", "missing")}
-
-
-def heal_records(roster: Roster, guard, key: str, workers: Workers, now: float) -> None:
-    """Gives every slot the record of a key that it should have, and finishes a write that was
-    interrupted, where its data is whole."""
-    state, answers = roster.ask(key)
-    promoted = None
-    if state.undecided and (state.newest is None
-                            or state.undecided[0].version > state.newest.version):
-        promoted = state.undecided[0]
-        if promoted.is_object:
-            report = examine(roster, key, promoted, workers, now, Watch(None, None)).report
-            if report.status not in ("healthy", "repairable"):
-                promoted = None
-    committed = set(state.committed)
-    if promoted is None and all(entries is not None and committed <= set(entries)
-                                and not set(state.dead) & set(entries)
-                                for entries in answers.values()):
-        return
-    with guard, roster.lock():
-        roster.require_writer()
-        again, _ = roster.ask(key)
-        if promoted is not None and promoted not in again.undecided:
-            promoted = None
-        roster.accept(key, promoted)
-
-
-class ScrubStates:
-    """When each shard was last verified: one record for each folder of keys, on the target that
-    has the shards."""
-
-    def __init__(self, roster: Roster):
-        self._roster = roster
-        self._loaded: dict[tuple[int, str], dict] = {}
-
-    def _load(self, slot: int, fan: str) -> dict:
-        if (slot, fan) not in self._loaded:
-            member = self._roster.members[slot]
-            content = {}
-            # Lost results are lost: the shards count as never verified.
-            with contextlib.suppress(OSError, FormatError):
-                if member.target is not None:
-                    content = _checked(record.read_expected(
-                        member.target, layout.scrub_name(fan), "scrub",
-                        self._roster.config.store_id, member.slot.target_id))
-            self._loaded[slot, fan] = content
-        return self._loaded[slot, fan]
-
-    def of_shard(self, key: str, entry: Entry, index: int) -> tuple[float | None, str | None, str]:
-        """(when it was last found good, how, the last state) of a shard; a shard that was read back
-        when it was written counts from then."""
-        slot = entry.placement[index]
-        member = self._roster.members.get(slot) if slot is not None else None
-        if member is None or member.target is None:
-            return None, None, "unknown"
-        found = self._load(slot, layout.fan(key)).get(f"{key} {entry.version}")
-        if found is not None:
-            return tuple(found)
-        if index in entry.written and not entry.is_verified:
-            return None, None, "good"
-        if index in entry.written:
-            is_medium = member.target.capabilities.medium_reads
-            return entry.time, "medium" if is_medium else "cached", "good"
-        return None, None, "missing"
-
-    def last_verified(self, key: str, entry: Entry) -> float:
-        """When the shard that waits longest was verified; 0 for never."""
-        return min((self.of_shard(key, entry, index)[0] or 0.0
-                    for index in range(len(entry.placement))), default=0.0)
-
-    def note(self, scrub: ObjectScrub, now: float) -> None:
-        """Takes the results of one version."""
-        fan = layout.fan(scrub.key)
-        for shard in scrub.shards:
-            if shard.slot is None or shard.state == "unknown" or (
-                    shard.slot not in self._roster.members):
-                continue
-            content = self._load(shard.slot, fan)
-            name = f"{scrub.key} {scrub.version}"
-            before = content.get(name)
-            verified, how = (now, shard.how) if shard.state == "good" else (
-                before[:2] if before else (None, None))
-            content[name] = [verified, how, shard.state]
-
-    def save(self, fan: str, keep: set[str]) -> None:
-        """Writes what was taken for one folder of keys. What cannot be written is verified again
-        next time.
-
-        :param keep: "key version" of what still exists.
-        """
-        for (slot, held), content in self._loaded.items():
-            member = self._roster.members.get(slot)
-            if held != fan or member is None or not member.takes_records:
-                continue
-            content = {name: value for name, value in content.items() if name in keep}
-            with contextlib.suppress(OSError, ReedError):
-                record.write(member.target, layout.scrub_name(fan), record.pack(
-                    "scrub", self._roster.config.store_id, member.slot.target_id, None, content))
-
-
-def _checked(content) -> dict:
-    """The content of a state record, without what it cannot say."""
-    if not isinstance(content, dict):
-        return {}
-    return {name: value for name, value in content.items()
-            if isinstance(value, list) and len(value) == 3
-            and (value[0] is None or type(value[0]) in (int, float))
-            and value[1] in (None, "medium", "cached")
-            and value[2] in ("good", "corrupt", "missing")}
-
-
 class Throttle:
     """Keeps reading below a rate."""
 
@@ -316,3 +69,128 @@ class Throttle:
             late = self._begin + self._done / self._rate - self._monotonic()
             if late > 0:
                 self._sleep(late)
+
+
+class Scrub:
+    """One scrub of a store."""
+
+    def __init__(self, store, repair, prefix, percent, older_than_hours, rate_limit, shard):
+        if percent is not None and not 0 < percent <= 100:
+            raise InvalidParameter(f"percent must be above 0 and at most 100, not {percent}")
+        if rate_limit is not None and rate_limit <= 0:
+            raise InvalidParameter(f"rate_limit must be above 0 bytes per second, not {rate_limit}")
+        if shard is not None and not 0 <= shard[0] < shard[1]:
+            raise InvalidParameter(f"shard must be (i, n) with 0 <= i < n, not {shard}")
+        self._store = store
+        self._roster = store._roster
+        self._repair = repair
+        self._prefix = prefix
+        self._percent = percent
+        self._older_than_hours = older_than_hours
+        self._shard = shard
+        self._throttle = Throttle(rate_limit)
+        self._states = ScrubStates(self._roster)
+
+    def run(self, on_object, progress, cancel) -> ScrubReport:
+        store, watch = self._store, Watch(None, cancel)
+        with store._guard:
+            self._roster.refresh()
+            self._roster.require_majority()
+            if self._repair:
+                with self._roster.lock():
+                    self._roster.require_writer()
+                    self._roster.heal_configs()
+            keys = self._choose(watch)
+        counts = {"healthy": 0, "repairable": 0, "repaired": 0, "beyond repair": 0, "unknown": 0}
+        retained = shards_read = bytes_read = rewritten = 0
+        hows = set()
+        fan, kept = None, set()
+        for position, key in enumerate(keys):
+            watch.check()
+            if layout.fan(key) != fan:
+                if fan is not None:
+                    self._states.save(fan, kept)
+                fan, kept = layout.fan(key), self._names(layout.fan(key))
+            for result in self._object(key, watch):
+                if not result.is_live and result.status not in ("healthy", "repaired"):
+                    retained += 1
+                else:
+                    counts[result.status] += 1
+                good = sum(shard.state == "good" for shard in result.shards)
+                shards_read += good
+                bytes_read += result.bytes_read
+                rewritten += len(result.repaired_shards)
+                if good:
+                    hows.add(result.how)
+                if on_object is not None:
+                    on_object(result)
+                self._throttle.add(result.bytes_read)
+            if progress is not None:
+                progress(position + 1, len(keys))
+        if fan is not None:
+            self._states.save(fan, kept)
+        if rewritten:
+            with store._guard:
+                store._journal("scrub", {"repair": True}, "every block that was written",
+                               {"objects": counts["repaired"], "shards": rewritten,
+                                "bytes_read": bytes_read})
+        return ScrubReport(
+            objects=len(keys), healthy=counts["healthy"], repairable=counts["repairable"],
+            repaired=counts["repaired"], beyond_repair=counts["beyond repair"],
+            unknown=counts["unknown"], retained=retained, shards_read=shards_read,
+            bytes_read=bytes_read,
+            how="cached" if "cached" in hows else "medium" if hows else "nothing")
+
+    def _choose(self, watch: Watch) -> list[str]:
+        """The keys to look at, those of one folder together."""
+        keys = self._roster.list_keys(self._prefix)
+        if self._shard is not None:
+            part, count = self._shard
+            keys = [key for key in keys if int(layout.fan(key), 16) % count == part]
+        keys.sort(key=lambda key: (layout.fan(key), key))
+        if self._percent is None and self._older_than_hours is None:
+            return keys
+        ages = {}
+        for key in keys:
+            watch.check()
+            state, _ = self._roster.ask(key)
+            ages[key] = min((self._states.last_verified(key, entry) for entry in state.committed
+                             if entry.is_object), default=0.0)
+        if self._older_than_hours is not None:
+            before = self._store._now() - self._older_than_hours * 3600
+            keys = [key for key in keys if ages[key] < before]
+        if self._percent is not None:
+            count = -(-len(keys) * self._percent // 100)
+            chosen = set(sorted(keys, key=lambda key: ages[key])[:int(count)])
+            keys = [key for key in keys if key in chosen]
+        return keys
+
+    def _names(self, fan: str) -> set[str]:
+        """ "key version" of every entry of a folder of keys: results of others are dropped."""
+        names = set()
+        for key in self._roster.list_keys():
+            if layout.fan(key) == fan:
+                state, _ = self._roster.ask(key)
+                names |= {f"{key} {entry.version}"
+                          for entry in (*state.committed, *state.undecided)}
+        return names
+
+    def _object(self, key: str, watch: Watch) -> Iterator[ObjectScrub]:
+        store = self._store
+        now = store._now()
+        if self._repair:
+            heal_records(self._roster, store._guard, key, store._workers, now)
+        try:
+            state = self._roster.require_state(key)
+        except Uncertain as error:
+            yield ObjectScrub(key=key, version="", is_live=True, status="unknown", margin=0,
+                              how="medium", shards=(), bytes_read=0, repaired_shards=(),
+                              lost_rows=(), problem=str(error))
+            return
+        for entry in state.committed:
+            if entry.is_object:
+                result = scrub_version(
+                    self._roster, store._guard, key, entry, store._workers, now, watch,
+                    self._repair, entry == state.current)
+                self._states.note(result, now)
+                yield result

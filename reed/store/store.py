@@ -15,20 +15,21 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..codes import ReedSolomon, Replication
-from ..errors import InvalidParameter, ObjectNotFound, QuorumNotReached, Uncertain
+from ..errors import InvalidParameter, ObjectNotFound, Uncertain
 from ..files import medium
-from ..files.decoding import FileOutput, ObjectReader, StreamOutput, merge_sparingly, require_free
+from ..files.decoding import FileOutput, StreamOutput, require_free
 from ..files.digests import digest_number
-from ..files.reading import GOOD, UNKNOWN
 from ..files.work import Watch, Workers
 from ..files.writing import read_back_object
 from . import audit as audit_module
-from . import domains as domains_module
 from . import journal, layout, rebuild, reclaim, recover, roster, salvage, scrub
 from .clock import Clock, Observation, SystemClock
-from .entries import Code, Config, Entry, Slot, Version
+from .configuring import check_domains, check_quorum, code_of, require_other_device
+from .entries import Config, Entry, Slot, Version
+from .examine import Mended, bad_shards, examine, heal_records, mend
 from .folder import FolderTarget
-from .migrate import migrate_objects
+from .migrate import enter_code, migrate_objects, prepare_targets
+from .objects import OpenObject, Reading
 from .reader import open_version
 from .reports import (
     AuditReport,
@@ -46,7 +47,8 @@ from .reports import (
     SlotState,
 )
 from .target import Target
-from .writer import Put
+from .verified import ScrubStates
+from .writer import BytesSource, Put
 
 Location = str | PathLike | Target
 Progress = Callable[[int, int | None], object] | None
@@ -59,6 +61,11 @@ def open_location(location: str | PathLike) -> Target:
     if "://" in text:
         raise InvalidParameter(f"{text}: only local folders can be targets")
     return FolderTarget(text)
+
+
+def _open_all(locations: Sequence[Location]) -> list[Target]:
+    return [open_location(item) if isinstance(item, (str, PathLike)) else item
+            for item in locations]
 
 
 def this_host() -> str:
@@ -117,10 +124,9 @@ class Store:
         ``options`` as in ``open``. Raises InvalidParameter, WrongTarget, OSError.
         """
         code = ReedSolomon(10, 4) if code is None else code
-        chosen = _code_of(code, block_size)
+        chosen = code_of(code, block_size)
         digest_number(digest)
-        opened = [open_location(item) if isinstance(item, (str, PathLike)) else item
-                  for item in targets]
+        opened = _open_all(targets)
         if len(opened) < chosen.shard_count:
             raise InvalidParameter(f"{chosen} needs at least {chosen.shard_count} targets, not "
                                    f"{len(opened)}")
@@ -129,8 +135,8 @@ class Store:
         if len(labels) != len(opened):
             raise InvalidParameter(f"domains must be one for each of {len(opened)} targets, not "
                                    f"{len(labels)}")
-        quorum = _check_quorum(chosen, write_quorum)
-        _check_domains(opened, labels, quorum, allow_shared_devices)
+        quorum = check_quorum(chosen, write_quorum)
+        check_domains(opened, labels, quorum, allow_shared_devices)
         for target in opened:
             rebuild.require_empty(target)
         settings = _Options(**options)
@@ -220,7 +226,7 @@ class Store:
         """
         layout.check_key(key)
         if isinstance(source, (bytes, bytearray, memoryview)):
-            source = _Bytes(source)
+            source = BytesSource(source)
         putting = self._put(key)
         entry = putting.run(source, Watch(progress, cancel))
         return PutReport(object=audit_module.info(key, entry), shards_written=len(entry.written),
@@ -274,7 +280,7 @@ class Store:
                 yield b"".join(pieces)
 
     @contextlib.contextmanager
-    def open_object(self, key: str) -> Iterator["OpenObject"]:
+    def open_object(self, key: str) -> Iterator[OpenObject]:
         """One version of an object: what it is, and its bytes, whatever is put or deleted
         meanwhile. Errors as ``get``."""
         entry = self._current(key)
@@ -282,7 +288,7 @@ class Store:
             yield OpenObject(key, opened)
 
     @contextlib.contextmanager
-    def _reading(self, key: str, start: int, end: int | None) -> Iterator["_Reading"]:
+    def _reading(self, key: str, start: int, end: int | None) -> Iterator[Reading]:
         with self.open_object(key) as opened:
             yield opened.reading(start, end)
 
@@ -323,7 +329,7 @@ class Store:
             effective = {slot.number: slot.effective_domain
                          for slot in audit_module.slot_states(self._roster)}
             return audit_module.audit_object(
-                self._roster, scrub.ScrubStates(self._roster), effective, key, entry)
+                self._roster, ScrubStates(self._roster), effective, key, entry)
 
     def delete(self, key: str) -> None:
         """Deletes an object; its bytes are kept for their retention. Raises ObjectNotFound,
@@ -356,7 +362,7 @@ class Store:
 
         Raises Uncertain, InvalidParameter, Cancelled.
         """
-        scrubbing = _Scrub(self, repair, prefix, percent, older_than_hours, rate_limit, shard)
+        scrubbing = scrub.Scrub(self, repair, prefix, percent, older_than_hours, rate_limit, shard)
         return scrubbing.run(on_object, progress, cancel)
 
     def repair(self, key: str, *, cancel: Cancel = None) -> RepairedObject:
@@ -366,16 +372,16 @@ class Store:
         with self._guard:
             self._roster.refresh()
             self._roster.require_writer()
-        scrub.heal_records(self._roster, self._guard, key, self._workers, self._now())
+        heal_records(self._roster, self._guard, key, self._workers, self._now())
         entry = self._current(key)
         now = self._now()
-        examined = scrub.examine(self._roster, key, entry, self._workers, now, Watch(None, cancel))
-        bad = scrub.bad_shards(examined)
+        examined = examine(self._roster, key, entry, self._workers, now, Watch(None, cancel))
+        bad = bad_shards(examined)
         left = {shard.shard_index: f"unknown: {'; '.join(shard.problems)}"
                 for shard in examined.shards if shard.state == "unknown"}
-        mended = scrub.Mended()
+        mended = Mended()
         if bad or examined.report.status in ("beyond repair", "unknown"):
-            mended = scrub.mend(self._roster, self._guard, key, entry, bad, self._workers,
+            mended = mend(self._roster, self._guard, key, entry, bad, self._workers,
                                 Watch(None, cancel), bool(examined.report.inconsistent_rows))
         return RepairedObject(key=key, version=str(entry.version), before=examined.report.status,
                               repaired_shards=tuple(mended.repaired), left={**left, **mended.left})
@@ -396,7 +402,7 @@ class Store:
             except KeyError:
                 raise InvalidParameter(f"there is no slot {slot}: {sorted(self._roster.members)}"
                                        ) from None
-            self._require_other_device(target, slot)
+            require_other_device(self._roster, target, slot)
             self._journal("rebuild", {"slot": slot, "onto": target.location},
                           "every block is verified as it is read",
                           {"forgets": old.target_id, "was at": old.location})
@@ -458,14 +464,15 @@ class Store:
             self._roster.refresh()
             self._roster.require_writer()
             chosen = self._roster.config.code if code is None else (
-                _code_of(code, self._roster.config.code.block_size))
-            added = self._prepare_targets(targets, domains, chosen)
+                code_of(code, self._roster.config.code.block_size))
+            added = prepare_targets(
+                self._roster, None if targets is None else _open_all(targets), domains, chosen)
             flags = {"code": str(chosen), "prefix": prefix,
                      "targets": [target.location for target, _ in added],
                      "unsafe_skip_verify": unsafe_skip_verify}
             self._journal("migrate", flags, "every block and the digest, as they are read; the "
                           + ("copies were not" if unsafe_skip_verify else "copies read back"), {})
-        self._enter_code(chosen, added)
+        enter_code(self._roster, self._guard, self._entropy, chosen, added)
         return migrate_objects(self, prefix, unsafe_skip_verify, progress, Watch(None, cancel))
 
     def reclaim(self, *, dry_run: bool = False, accept_clock: bool = False,
@@ -545,70 +552,6 @@ class Store:
                 floor += max(0.0, now.uptime - self._seen.uptime)
         return max(now.wall, floor)
 
-    def _require_other_device(self, target: Target, slot: int) -> None:
-        if self._roster.config.allows_shared_devices:
-            return
-        device = target.device()
-        for member in self._roster.reachable():
-            if member.number != slot and device is not None and member.target.device() == device:
-                raise InvalidParameter(
-                    f"{target.location} is on {device} as slot {member.number} "
-                    f"({member.target.location}) is: they would fail together")
-
-    def _prepare_targets(self, targets, domains, chosen: Code) -> Sequence[tuple[Target, str]]:
-        if targets is None:
-            slots = [slot for slot in self._roster.config.slots if not slot.is_draining]
-            count, labels = len(slots), {slot.domain for slot in slots}
-            added = []
-        else:
-            opened = [open_location(item) if isinstance(item, (str, PathLike)) else item
-                      for item in targets]
-            names = list(domains) if domains is not None else [
-                f"target {secrets.token_hex(4)}" for _ in opened]
-            if len(names) != len(opened):
-                raise InvalidParameter(f"domains must be one for each of {len(opened)} targets, "
-                                       f"not {len(names)}")
-            for target in opened:
-                rebuild.require_empty(target)
-                self._require_other_device(target, -1)
-            _check_domains(opened, names, 1, self._roster.config.allows_shared_devices)
-            count, labels = len(opened), set(names)
-            added = list(zip(opened, names, strict=True))
-        if count < chosen.shard_count or len(labels) < _check_quorum(chosen, None):
-            raise InvalidParameter(
-                f"{chosen} needs {chosen.shard_count} targets in {_check_quorum(chosen, None)} "
-                f"failure domains, not {count} in {len(labels)}")
-        return added
-
-    def _enter_code(self, chosen: Code, added: Sequence[tuple[Target, str]]) -> None:
-        """Puts the new code, and the new slots, in force."""
-        if added:
-            first = max(slot.number for slot in self._roster.config.slots) + 1
-            slots = [Slot(first + position, self._entropy(16).hex(), target.location, domain,
-                          "syncing", False, False, target.capabilities.durable)
-                     for position, (target, domain) in enumerate(added)]
-            rebuild.add_slots(self._roster, self._guard, slots, [target for target, _ in added])
-            _, failed = rebuild.synchronise(
-                self._roster, self._guard, [slot.number for slot in slots], lambda: None)
-            if failed:
-                raise QuorumNotReached(
-                    "the new targets cannot be used: " + "; ".join(
-                        f"slot {number}: {reason}" for number, reason in failed.items()),
-                    reached=len(added) - len(failed), needed=len(added), failures=failed)
-        with self._guard, self._roster.lock():
-            self._roster.require_writer()
-            config = replace(self._roster.config, code=chosen,
-                             write_quorum=_check_quorum(chosen, None)
-                             if chosen != self._roster.config.code
-                             else self._roster.config.write_quorum)
-            if added:
-                new = {slot.number for slot in slots}
-                config = replace(config, slots=tuple(
-                    replace(slot, is_draining=slot.is_draining or slot.number not in new)
-                    for slot in config.slots))
-            if config != self._roster.config:
-                self._roster.change(config)
-
 
 class _Options:
     """What ``create`` and ``open`` take alike."""
@@ -630,260 +573,6 @@ def _user() -> str:
         return f"user {os.getuid()}"
 
 
-class _Bytes:
-    """Bytes in memory as a source."""
-
-    def __init__(self, data):
-        self._view = memoryview(data).cast("B")
-
-    def readinto(self, buffer: memoryview) -> int:
-        count = min(len(buffer), len(self._view))
-        buffer[:count] = self._view[:count]
-        self._view = self._view[count:]
-        return count
-
-
-class OpenObject:
-    """One version of an object, open. ``info``: an ObjectInfo."""
-
-    def __init__(self, key: str, opened):
-        self.info = audit_module.info(key, opened.entry)
-        self._opened = opened
-
-    def reading(self, start: int, end: int | None) -> "_Reading":
-        """The bytes from ``start`` to before ``end``. Raises InvalidParameter."""
-        size = self.info.size
-        if not 0 <= start <= size or (end is not None and end < start):
-            raise InvalidParameter(f"start must be 0 to {size}, and end not before it, not "
-                                   f"{start} and {end}")
-        return _Reading(self.info.key, self._opened, start, size if end is None else min(end, size))
-
-    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """As ``Store.chunks``, of this version."""
-        for pieces in self.reading(start, end).pieces():
-            yield b"".join(pieces)
-
-
-class _Reading:
-    """Some bytes of an opened version."""
-
-    def __init__(self, key: str, opened, start: int, end: int):
-        self._key = key
-        self._opened = opened
-        self._start = start
-        self._end = end
-        self._written = 0
-        row_size = opened.stripe.geometry.row_size
-        is_whole = start == 0 and end == opened.entry.size
-        first_row, end_row = (0, None) if is_whole else (
-            (start // row_size, -(-end // row_size)) if start < end else (0, 0))
-        self._offset = first_row * row_size
-        self._reader = ObjectReader(opened.stripe, merge_sparingly, first_row, end_row)
-
-    @property
-    def size(self) -> int:
-        return self._end - self._start
-
-    def pieces(self) -> Iterator[list[memoryview]]:
-        """The bytes, as pieces that stay until the next step."""
-        position = self._offset
-        for _, _, pieces in self._reader.batches():
-            wanted = []
-            for piece in pieces:
-                begin, end = max(0, self._start - position), self._end - position
-                if begin < min(end, len(piece)):
-                    wanted.append(piece[begin:end])
-                position += len(piece)
-            if wanted:
-                yield wanted
-
-    def write_to(self, output, watch: Watch) -> None:
-        """Writes all of them."""
-        for pieces in self.pieces():
-            output.write(pieces)
-            self._written += sum(map(len, pieces))
-            watch.step(self._written)
-
-    def report(self) -> GetReport:
-        """What was written, and what was met on the way."""
-        stripe = self._opened.stripe
-        damaged = [index for index, states in enumerate(stripe.shard_states)
-                   if sum(states.values()) - states[GOOD] - states[UNKNOWN] > 0]
-        damaged = sorted({*damaged, *self._opened.missing})
-        return GetReport(
-            object=audit_module.info(self._key, self._opened.entry), bytes_written=self._written,
-            rebuilt_rows=self._reader.rebuilt_rows, damaged_shards=tuple(damaged),
-            digest=self._reader.digest_state, repaired=False)
-
-
-class _Scrub:
-    """One scrub of a store."""
-
-    def __init__(self, store: Store, repair, prefix, percent, older_than_hours, rate_limit, shard):
-        if percent is not None and not 0 < percent <= 100:
-            raise InvalidParameter(f"percent must be above 0 and at most 100, not {percent}")
-        if rate_limit is not None and rate_limit <= 0:
-            raise InvalidParameter(f"rate_limit must be above 0 bytes per second, not {rate_limit}")
-        if shard is not None and not 0 <= shard[0] < shard[1]:
-            raise InvalidParameter(f"shard must be (i, n) with 0 <= i < n, not {shard}")
-        self._store = store
-        self._roster = store._roster
-        self._repair = repair
-        self._prefix = prefix
-        self._percent = percent
-        self._older_than_hours = older_than_hours
-        self._shard = shard
-        self._throttle = scrub.Throttle(rate_limit)
-        self._states = scrub.ScrubStates(self._roster)
-
-    def run(self, on_object, progress: Progress, cancel: Cancel) -> ScrubReport:
-        store, watch = self._store, Watch(None, cancel)
-        with store._guard:
-            self._roster.refresh()
-            self._roster.require_majority()
-            if self._repair:
-                with self._roster.lock():
-                    self._roster.require_writer()
-                    self._roster.heal_configs()
-            keys = self._choose(watch)
-        counts = {"healthy": 0, "repairable": 0, "repaired": 0, "beyond repair": 0, "unknown": 0}
-        retained = shards_read = bytes_read = rewritten = 0
-        hows = set()
-        fan, kept = None, set()
-        for position, key in enumerate(keys):
-            watch.check()
-            if layout.fan(key) != fan:
-                if fan is not None:
-                    self._states.save(fan, kept)
-                fan, kept = layout.fan(key), self._names(layout.fan(key))
-            for result in self._object(key, watch):
-                if not result.is_live and result.status not in ("healthy", "repaired"):
-                    retained += 1
-                else:
-                    counts[result.status] += 1
-                good = sum(shard.state == "good" for shard in result.shards)
-                shards_read += good
-                bytes_read += result.bytes_read
-                rewritten += len(result.repaired_shards)
-                if good:
-                    hows.add(result.how)
-                if on_object is not None:
-                    on_object(result)
-                self._throttle.add(result.bytes_read)
-            if progress is not None:
-                progress(position + 1, len(keys))
-        if fan is not None:
-            self._states.save(fan, kept)
-        if rewritten:
-            with store._guard:
-                store._journal("scrub", {"repair": True}, "every block that was written",
-                               {"objects": counts["repaired"], "shards": rewritten,
-                                "bytes_read": bytes_read})
-        return ScrubReport(
-            objects=len(keys), healthy=counts["healthy"], repairable=counts["repairable"],
-            repaired=counts["repaired"], beyond_repair=counts["beyond repair"],
-            unknown=counts["unknown"], retained=retained, shards_read=shards_read,
-            bytes_read=bytes_read,
-            how="cached" if "cached" in hows else "medium" if hows else "nothing")
-
-    def _choose(self, watch: Watch) -> list[str]:
-        """The keys to look at, those of one folder together."""
-        keys = self._roster.list_keys(self._prefix)
-        if self._shard is not None:
-            part, count = self._shard
-            keys = [key for key in keys if int(layout.fan(key), 16) % count == part]
-        keys.sort(key=lambda key: (layout.fan(key), key))
-        if self._percent is None and self._older_than_hours is None:
-            return keys
-        ages = {}
-        for key in keys:
-            watch.check()
-            state, _ = self._roster.ask(key)
-            ages[key] = min((self._states.last_verified(key, entry) for entry in state.committed
-                             if entry.is_object), default=0.0)
-        if self._older_than_hours is not None:
-            before = self._store._now() - self._older_than_hours * 3600
-            keys = [key for key in keys if ages[key] < before]
-        if self._percent is not None:
-            count = -(-len(keys) * self._percent // 100)
-            chosen = set(sorted(keys, key=lambda key: ages[key])[:int(count)])
-            keys = [key for key in keys if key in chosen]
-        return keys
-
-    def _names(self, fan: str) -> set[str]:
-        """ "key version" of every entry of a folder of keys: results of others are dropped."""
-        names = set()
-        for key in self._roster.list_keys():
-            if layout.fan(key) == fan:
-                state, _ = self._roster.ask(key)
-                names |= {f"{key} {entry.version}"
-                          for entry in (*state.committed, *state.undecided)}
-        return names
-
-    def _object(self, key: str, watch: Watch) -> Iterator[ObjectScrub]:
-        store = self._store
-        now = store._now()
-        if self._repair:
-            scrub.heal_records(self._roster, store._guard, key, store._workers, now)
-        try:
-            state = self._roster.require_state(key)
-        except Uncertain as error:
-            yield ObjectScrub(key=key, version="", is_live=True, status="unknown", margin=0,
-                              how="medium", shards=(), bytes_read=0, repaired_shards=(),
-                              lost_rows=(), problem=str(error))
-            return
-        for entry in state.committed:
-            if entry.is_object:
-                result = scrub.scrub_version(
-                    self._roster, store._guard, key, entry, store._workers, now, watch,
-                    self._repair, entry == state.current)
-                self._states.note(result, now)
-                yield result
-
-
-def _code_of(code: ReedSolomon | Replication, block_size: int) -> Code:
-    if not isinstance(code, (ReedSolomon, Replication)):
-        raise InvalidParameter(f"code must be a ReedSolomon or a Replication, not {code!r}")
-    if code.generator == "explicit":
-        raise InvalidParameter("a code with a matrix of your own has no number in a shard file")
-    chosen = Code(code.generator, code.data_shards, code.parity_shards, block_size)
-    chosen.geometry(b"\1" * 16).make_block_geometry()  # refuses a block size out of range
-    return chosen
-
-
-def _check_quorum(code: Code, quorum: int | None) -> int:
-    """The write quorum, in failure domains."""
-    least = code.data_shards + (1 if code.parity_shards else 0)
-    if quorum is None:
-        return code.data_shards + -(-code.parity_shards // 2)
-    if not least <= quorum <= code.shard_count:
-        raise InvalidParameter(f"write_quorum must be {least} to {code.shard_count} for {code}, "
-                               f"not {quorum}")
-    return quorum
-
-
-def _check_domains(targets: list[Target], labels: list[str], quorum: int,
-                   allows_shared_devices: bool) -> None:
-    """Refuses targets that cannot be the failure domains that they are given for."""
-    numbers = range(len(targets))
-    durable = {labels[number] for number in numbers if targets[number].capabilities.durable}
-    if len(durable) < quorum:
-        raise InvalidParameter(f"{quorum} durable failure domains are needed, not {len(durable)}")
-    if allows_shared_devices:
-        return
-    devices = {number: targets[number].device() for number in numbers}
-    effective = domains_module.effective(dict(enumerate(labels)), devices)
-    if len(set(effective.values())) < len(set(labels)):
-        shared = [targets[number].location for number in numbers
-                  if list(devices.values()).count(devices[number]) > 1]
-        raise InvalidParameter(
-            f"{len(shared)} targets share a device and would fail together: "
-            f"{', '.join(shared[:3])}{', ...' if len(shared) > 3 else ''}; give targets on "
-            "different disks, or allow shared devices (for a trial)")
-
-
 def _plain(content: dict) -> dict:
     """A configuration's content as JSON gives it back."""
     return json.loads(json.dumps(content))
-
-

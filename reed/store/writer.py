@@ -20,6 +20,19 @@ class Superseded(StoreError):
     """The object changed while something was made of it; nothing was committed."""
 
 
+class BytesSource:
+    """Bytes in memory as a source."""
+
+    def __init__(self, data):
+        self._view = memoryview(data).cast("B")
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = min(len(buffer), len(self._view))
+        buffer[:count] = self._view[:count]
+        self._view = self._view[count:]
+        return count
+
+
 class SlotWriter:
     """A ShardWriter that gives up instead of failing the put: the quorum decides."""
 
