@@ -77,7 +77,7 @@ MUTANTS = [
            "        if numbers:\n            config = self.config\n",
            "        if False:\n            config = self.config\n"),
     Mutant("reclaim without looking at the successor", "reed/store/reclaim.py",
-           'if found.report.status != "healthy" or found.how != "medium":', "if False:",
+           'if found.report.status != "healthy" or not is_verified:', "if False:",
            STORE),
     Mutant("reclaim while a target is away", "reed/store/reclaim.py",
            "        if refused is not None:\n", "        if False:\n",

@@ -82,7 +82,8 @@ PYTHON_PARTS = {
     "reed._core": (("reed.errors", "reed.creed"), ("numpy",)),
     "reed.codes": (("reed._core", "reed.errors"), ("numpy",)),
     "reed.files": (("reed.codes", "reed._core", "reed.errors"), ("numpy", "blake3")),
-    "reed.store": (("reed.files", "reed.codes", "reed._core", "reed.errors"), ()),
+    # fsspec: targets behind a URL, imported when the first one is used.
+    "reed.store": (("reed.files", "reed.codes", "reed._core", "reed.errors"), ("fsspec",)),
     "reed.store.claim": (("reed.store", "reed.durability", "reed.durability.measure"), ()),
     "reed.store.report": (("reed.store", "reed.durability"), ()),
     "reed.drill": (("reed.store", "reed.files", "reed.codes", "reed.errors"), ()),

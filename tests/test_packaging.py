@@ -21,7 +21,7 @@ TOP_LEVEL = {
     "Makefile", "README.md", "SECURITY.md", "pyproject.toml", "setup.py",
 }
 GENERATED = re.compile(r"__pycache__|\.so$|\.o$|\.pyc$|^reed/_core\.c$|^reed/lib/")
-EXTRAS = {"cli", "store", "durability", "dask", "bench", "test", "examples", "all"}
+EXTRAS = {"cli", "store", "remote", "durability", "dask", "bench", "test", "examples", "all"}
 
 
 @pytest.fixture(scope="module")

@@ -452,12 +452,15 @@ def recover_records(session, targets):
 @where
 @click.option("-n", "--dry-run", is_flag=True, help="Tell what would be done; remove nothing.")
 @click.option("--accept-clock", is_flag=True, help="The clock is right although it jumped.")
+@click.option("--accept-cached", is_flag=True,
+              help="Accept what was read through a cache: no target behind a URL gives more.")
 @verb
-def reclaim(session, targets, dry_run, accept_clock):
+def reclaim(session, targets, dry_run, accept_clock, accept_cached):
     """Remove superseded and deleted versions whose retention has ended, when every target answers
     and what replaced them was read from the medium and is whole. Nothing else ever removes."""
     with opened(targets) as store:
-        report = store.reclaim(dry_run=dry_run, accept_clock=accept_clock, cancel=session.cancel)
+        report = store.reclaim(dry_run=dry_run, accept_clock=accept_clock,
+                               accept_cached=accept_cached, cancel=session.cancel)
 
     def lines():
         if report.refused is not None:

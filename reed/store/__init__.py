@@ -7,6 +7,7 @@ Everything here rests on ``reed.files`` for shards and on ``reed.store.target`` 
 
 from .clock import Clock, SystemClock
 from .folder import FolderTarget
+from .remote import RemoteTarget, open_location
 from .reports import (
     AuditReport,
     GetReport,
@@ -40,6 +41,7 @@ __all__ = [
     "PutReport",
     "RebuildReport",
     "ReclaimReport",
+    "RemoteTarget",
     "RepairedObject",
     "ScrubReport",
     "ShardState",
@@ -47,4 +49,5 @@ __all__ = [
     "Store",
     "SystemClock",
     "Target",
+    "open_location",
 ]

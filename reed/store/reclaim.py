@@ -81,12 +81,14 @@ class _Plan:
 class Reclaim:
     """One pass."""
 
-    def __init__(self, roster: Roster, guard, clock: Clock, workers: Workers, watch: Watch):
+    def __init__(self, roster: Roster, guard, clock: Clock, workers: Workers, watch: Watch,
+                 accepts_cached: bool = False):
         self._roster = roster
         self._guard = guard
         self._clock = clock
         self._workers = workers
         self._watch = watch
+        self._accepts_cached = accepts_cached
 
     def refusal(self) -> str | None:
         """Why nothing may be removed now, because some target does not answer."""
@@ -139,10 +141,11 @@ class Reclaim:
             return
         if old and newest.is_object:
             found = examine(self._roster, key, newest, self._workers, 0.0, self._watch)
-            if found.report.status != "healthy" or found.how != "medium":
+            is_verified = found.how == "medium" or self._accepts_cached
+            if found.report.status != "healthy" or not is_verified:
                 why = (f"what replaced it is {found.report.status}"
                        if found.report.status != "healthy" else
-                       "what replaced it could not be verified on the medium")
+                       "what replaced it could not be verified on the medium (accept_cached)")
                 plan.kept |= {f"{key} {entry.version}": why for entry in old}
                 return
         if old:

@@ -147,7 +147,7 @@ class Roster:
                 break
             for slot in slots:
                 seen.add(slot.location)
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, InvalidParameter):  # or its package is missing
                     take(locate(slot.location), False)
         config = choose(held)
         if config is None:

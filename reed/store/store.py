@@ -27,10 +27,10 @@ from .clock import Clock, Observation, SystemClock
 from .configuring import check_domains, check_quorum, code_of, require_other_device
 from .entries import Config, Entry, Slot, Version
 from .examine import Mended, bad_shards, examine, heal_records, mend
-from .folder import FolderTarget
 from .migrate import enter_code, migrate_objects, prepare_targets
 from .objects import OpenObject, Reading
 from .reader import open_version
+from .remote import open_location
 from .reports import (
     AuditReport,
     GetReport,
@@ -53,14 +53,6 @@ from .writer import BytesSource, Put
 Location = str | PathLike | Target
 Progress = Callable[[int, int | None], object] | None
 Cancel = Callable[[], bool] | None
-
-
-def open_location(location: str | PathLike) -> Target:
-    """The target behind a path. Raises OSError."""
-    text = os.fsdecode(location)
-    if "://" in text:
-        raise InvalidParameter(f"{text}: only local folders can be targets")
-    return FolderTarget(text)
 
 
 def _open_all(locations: Sequence[Location]) -> list[Target]:
@@ -113,8 +105,8 @@ class Store:
     ) -> "Store":
         """Makes a new store over targets that hold none.
 
-        ``targets``: folders that exist (or Target objects), at least as many as ``code`` has
-        shards. ``domains``: the failure domain of each; by default each is its own.
+        ``targets``: folders that exist, URLs of fsspec (or Target objects), at least as many as
+        ``code`` has shards. ``domains``: the failure domain of each; by default each is its own.
         ``write_quorum``: failure domains that must have a shard before a put is acknowledged, at
         least data_shards + 1 where there is parity, by default data_shards plus half the parity,
         rounded up. ``retention_hours``: how long superseded and deleted versions are kept.
@@ -476,21 +468,25 @@ class Store:
         return migrate_objects(self, prefix, unsafe_skip_verify, progress, Watch(None, cancel))
 
     def reclaim(self, *, dry_run: bool = False, accept_clock: bool = False,
-                cancel: Cancel = None) -> ReclaimReport:
+                accept_cached: bool = False, cancel: Cancel = None) -> ReclaimReport:
         """Removes what is superseded, by the rules of ``reed.store.reclaim``; the only operation
         that frees space. ``accept_clock``: the clock is right although it jumped.
+        ``accept_cached``: what replaced a version may have been verified through a cache, which is
+        all that can be had of a target behind a URL.
 
         Raises ClockJumped, LeaseHeld, Uncertain.
         """
         with self._guard, self._roster.lock():
             self._roster.require_writer()
         work = reclaim.Reclaim(self._roster, self._guard, self._clock, self._workers,
-                               Watch(None, cancel))
+                               Watch(None, cancel), accept_cached)
 
         def write_journal(outcome: dict) -> None:
             with self._guard:
-                self._journal("reclaim", {"accept_clock": accept_clock},
-                              "every successor was read from the medium and is whole", outcome)
+                self._journal("reclaim", {"accept_clock": accept_clock,
+                                          "accept_cached": accept_cached},
+                              "every successor was read" + ("" if accept_cached else
+                              " from the medium") + " and is whole", outcome)
 
         return work.run(self._now(), dry_run, accept_clock, write_journal)
 
