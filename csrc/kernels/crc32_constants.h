@@ -383,6 +383,12 @@ static const uint32_t crc32_slices[8][256] = {
     },
 };
 
+/* What reduces 128 bits (crc_x86.c): x^63, the quotient of x^96 by P but for its last coefficient,
+ * and P. */
+static const uint64_t crc32_reduction[3] = {
+    0xb8bc676500000000u, 0xb4e5b025f7011641u, 0x00000001db710641u,
+};
+
 /* The same for what differs between the headers of one stripe of fragments (fragment.c): behind
  * 58, 37, 36, 35, 34 zero bytes. */
 static const uint32_t crc32_fragment_slices[5][256] = {

@@ -4,7 +4,7 @@
  *
  * Folding keeps a 128-bit remainder per lane; two carry-less products move it ahead by a fixed
  * distance, where the next data is added. The last 128 bits are reduced by the crc32 instruction
- * or by slicing tables. The constants are explained where they are made, crc32c_constants.h, and
+ * or by carry-less products. The constants are explained where they are made, crc32c_constants.h, and
  * struct crc_folds. */
 #include "checksum.h"
 
@@ -15,7 +15,6 @@
 #include "bytes.h"
 #include "kernels/crc32_constants.h"
 #include "kernels/crc32c_constants.h"
-#include "kernels/crc_slices.h"
 
 #define TARGET_SSE42 __attribute__((target("sse4.2,pclmul")))
 #define TARGET_AVX512 __attribute__((target("avx512f,avx512vl,vpclmulqdq,pclmul,sse4.2")))
@@ -94,6 +93,23 @@ static const uint8_t byte_shifts[48] = {
     0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
 };
 
+/* The CRC-32 register after a 128-bit remainder R: R x^32 modulo P. Two products bring R below x^64,
+ * as F; then Barrett's division: the quotient of F x^32 by P is that of F (x^96 / P) by x^64. Bit i
+ * of the 128 is the coefficient of x^(127 - i), before and after each step. */
+TARGET_SSE42 static inline uint32_t crc32_reduce(__m128i remainder)
+{
+    const __m128i x63 = _mm_cvtsi64_si128((int64_t)crc32_reduction[0]);
+    const __m128i division = _mm_set_epi64x((int64_t)crc32_reduction[2],
+                                            (int64_t)crc32_reduction[1]);
+    const __m128i high_half = _mm_set_epi64x(-1, 0);
+    for (int i = 0; i < 2; i++) { /* 128 bits to 96, 96 to 64 */
+        remainder = _mm_xor_si128(_mm_clmulepi64_si128(remainder, x63, 0x00),
+                                  _mm_and_si128(remainder, high_half));
+    }
+    const __m128i quotient = _mm_clmulepi64_si128(remainder, division, 0x01);
+    return (uint32_t)_mm_extract_epi32(_mm_clmulepi64_si128(quotient, division, 0x10), 2);
+}
+
 /* The CRC-32 register after a 128-bit remainder and the bytes behind it; the 16 bytes before
  * `data` can be read. */
 TARGET_SSE42 static inline uint32_t crc32_finish(__m128i remainder, const uint8_t *data,
@@ -111,8 +127,7 @@ TARGET_SSE42 static inline uint32_t crc32_finish(__m128i remainder, const uint8_
                                                load_128(data + size - 16), down);
         remainder = fold_128(first, crc32_folds.by_16, others);
     }
-    uint32_t crc = crc_add_u64(crc32_slices, 0, (uint64_t)_mm_cvtsi128_si64(remainder));
-    return crc_add_u64(crc32_slices, crc, (uint64_t)_mm_extract_epi64(remainder, 1));
+    return crc32_reduce(remainder);
 }
 
 TARGET_SSE42 uint32_t crc32_sse42(uint32_t value, const uint8_t *data, size_t size)

@@ -128,6 +128,22 @@ static void test_other_constants(void)
         }
     }
 
+    CHECK(crc32_reduction[0] == (uint64_t)reflected_power(&crc32, 63) << 32, "x^63");
+    for (int i = 0; i <= 32; i++) {
+        CHECK((crc32_reduction[2] >> i & 1) == (crc32.polynomial >> (32 - i) & 1), "P, x^%d",
+              32 - i);
+    }
+    /* Long division of x^96: what is left is below P when the quotient is right. */
+    uint64_t left = 0;
+    for (int i = 0; i <= 96; i++) {
+        left = left << 1 | (i == 0);
+        uint64_t digit = left >> 32;
+        if (digit) left ^= crc32.polynomial;
+        if (i >= 32 && i < 96) {
+            CHECK((crc32_reduction[1] >> (i - 32) & 1) == digit, "quotient, x^%d", 96 - i);
+        }
+    }
+
     uint64_t power = 2;
     for (int i = 0; i < 31; i++) {
         CHECK(crc32c_powers[i] == reflect((uint32_t)power), "power %d", i);

@@ -59,6 +59,21 @@ class Field:
         return tables
 
 
+def reflect(value, size):
+    """The lowest `size` bits in the other order."""
+    return int(f"{value:0{size}b}"[::-1], 2)
+
+
+def divide(dividend, divisor):
+    """The quotient of two polynomials over GF(2), in the ordinary bit order."""
+    quotient = 0
+    while dividend.bit_length() >= divisor.bit_length():
+        shift = dividend.bit_length() - divisor.bit_length()
+        quotient |= 1 << shift
+        dividend ^= divisor << shift
+    return quotient
+
+
 def words(numbers):
     return ", ".join(f"0x{n:08x}u" for n in numbers)
 
@@ -127,6 +142,16 @@ static const struct crc_folds {name}_folds = {{""")
 static const uint32_t {name}_slices[8][256] = {{""")
     tables(field.slicing_tables(8))
     if name == "crc32":
+        # The highest coefficient first, as in all remainders here: bit 0 is that of x^64.
+        quotient = reflect(divide(1 << 96, 1 << 32 | reflect(field.polynomial, 32)), 65)
+        reduction = field.power_of_x(63) << 32, quotient & 2**64 - 1, field.polynomial << 1 | 1
+        print(f"""\
+
+/* What reduces 128 bits (crc_x86.c): x^63, the quotient of x^96 by P but for its last coefficient,
+ * and P. */
+static const uint64_t crc32_reduction[3] = {{
+    {", ".join(f"0x{n:016x}u" for n in reduction)},
+}};""")
         distances = ", ".join(map(str, FRAGMENT_DISTANCES))
         print(f"""\
 
