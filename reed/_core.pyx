@@ -132,31 +132,32 @@ cdef const reed_kernel *default_kernel = find_kernel(None)
 
 # ---- checksums -----------------------------------------------------------------------------------
 
-def crc32c(buffer, uint32_t value=0, kernel=None):
-    """CRC32C (Castagnoli) of a contiguous buffer that continues data whose CRC32C is `value`."""
+ctypedef uint32_t (*kernel_checksum)(const reed_kernel *kernel, uint32_t value, const void *data,
+                                     size_t size) noexcept nogil
+
+
+cdef object checksum_of(kernel_checksum checksum, object buffer, uint32_t value, object kernel):
+    """The checksum of a contiguous buffer that continues data whose checksum is `value`."""
     cdef Py_buffer view
     cdef const reed_kernel *chosen = default_kernel if kernel is None else find_kernel(kernel)
     PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
     try:
         with nogil:
-            value = creed.reed_kernel_crc32c(chosen, value, view.buf, view.len)
+            value = checksum(chosen, value, view.buf, view.len)
     finally:
         PyBuffer_Release(&view)
     return value
+
+
+def crc32c(buffer, uint32_t value=0, kernel=None):
+    """CRC32C (Castagnoli) of a contiguous buffer that continues data whose CRC32C is `value`."""
+    return checksum_of(creed.reed_kernel_crc32c, buffer, value, kernel)
 
 
 def crc32(buffer, uint32_t value=0, kernel=None):
     """CRC-32 (IEEE 802.3, the one of zlib) of a contiguous buffer that continues data whose CRC-32
     is `value`: for formats of other systems."""
-    cdef Py_buffer view
-    cdef const reed_kernel *chosen = default_kernel if kernel is None else find_kernel(kernel)
-    PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
-    try:
-        with nogil:
-            value = creed.reed_kernel_crc32(chosen, value, view.buf, view.len)
-    finally:
-        PyBuffer_Release(&view)
-    return value
+    return checksum_of(creed.reed_kernel_crc32, buffer, value, kernel)
 
 
 def crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t size_b):
@@ -1607,19 +1608,24 @@ cdef class _Given:
     cdef Py_ssize_t view_count
     cdef Fragment *all
     cdef Py_ssize_t count
-    cdef Fragment *by_index[SHARDS_MAX]
+    cdef Fragment **by_index           # shard_count places, NULL where there is none
+    cdef int shard_count
     cdef Fragment *first               # speaks for the sizes of all; NULL when none is whole
+    # Both None while nothing is wrong:
     cdef list corrupt                  # shard indices whose payload is wrong
     cdef list left_out                 # what is wrong with which fragment, as sentences
     cdef uint32_t made_crc32           # of the payload that was reconstructed
 
-    def __cinit__(self, list objects):
+    def __cinit__(self, list objects, int shard_count):
+        cdef size_t pointers_size = shard_count * sizeof(Fragment *)
         self.objects = objects
-        self.corrupt = []
-        self.left_out = []
-        self.all = <Fragment *>PyMem_RawMalloc((len(objects) + 1) * sizeof(Fragment))
-        if self.all == NULL:
+        self.shard_count = shard_count
+        self.by_index = <Fragment **>PyMem_RawMalloc(
+            pointers_size + len(objects) * sizeof(Fragment))
+        if self.by_index == NULL:
             raise MemoryError
+        memset(self.by_index, 0, pointers_size)
+        self.all = <Fragment *>(self.by_index + shard_count)
         for item in objects:
             self.add(item, &self.all[self.count])
             self.count += 1
@@ -1647,12 +1653,20 @@ cdef class _Given:
         for i in range(self.view_count):
             PyBuffer_Release(&self.views[i])
         PyMem_RawFree(self.views)
-        PyMem_RawFree(self.all)
+        PyMem_RawFree(self.by_index)
+
+    cdef int leave_out(self, str sentence) except -1:
+        if self.left_out is None:
+            self.left_out = []
+        self.left_out.append(sentence)
+        return 0
 
     cdef int discard(self, Fragment *fragment, str why) except -1:
         """A fragment whose payload is wrong is out, and remembered."""
+        if self.corrupt is None:
+            self.corrupt = []
         self.corrupt.append(fragment.info.shard_index)
-        self.left_out.append(f"fragment {fragment.info.shard_index} {why}")
+        self.leave_out(f"fragment {fragment.info.shard_index} {why}")
         if self.by_index[fragment.info.shard_index] == fragment:
             self.by_index[fragment.info.shard_index] = NULL
         return 0
@@ -1681,7 +1695,7 @@ cdef class _Given:
 
     cdef object shortage(self, int needed):
         """The exception for fewer usable fragments than the code needs."""
-        available = [index for index in range(SHARDS_MAX) if self.by_index[index] != NULL]
+        available = [index for index in range(self.shard_count) if self.by_index[index] != NULL]
         found = f"{len(available)} of the {needed} fragments that are needed are usable"
         if self.left_out:
             found = f"{found}; {'; '.join(self.left_out)}"
@@ -1749,7 +1763,7 @@ cdef class FragmentCode:
                 f"{self.code.generator} {k}+{n - k} does not survive every loss of {n - k} "
                 "shards: it is for reading old data only")
         plan = self.code.encode_plan.plan
-        fragments = []
+        cdef list fragments = [None] * n
         PyObject_GetBuffer(segment, &view, PyBUF_SIMPLE)
         try:
             payload_size = view.len // k + (view.len % k != 0)
@@ -1761,7 +1775,7 @@ cdef class FragmentCode:
                 fragment = PyBytes_FromStringAndSize(NULL, FRAGMENT_HEADER + payload_size)
                 headers[i] = <uint8_t *><char *>fragment
                 rows[i] = headers[i] + <Py_ssize_t>FRAGMENT_HEADER
-                fragments.append(fragment)
+                fragments[i] = fragment
             self.describe(&info, view.len, payload_size, checked)
             scratch_size = creed.reed_plan_apply_scratch_size(plan)
             if scratch_size > 0:
@@ -1825,29 +1839,29 @@ cdef class FragmentCode:
 
     cdef _Given take(self, list fragments, bint read_all):
         """The usable ones of the given fragments."""
-        cdef _Given given = _Given(fragments)
         cdef int k = self.code.data_shards, n = k + self.code.parity_shards
+        cdef _Given given = _Given(fragments, n)
         cdef Fragment *one
         cdef Py_ssize_t i
         for i in range(given.count):
             one = &given.all[i]
             status = creed.reed_fragment_parse(default_kernel, one.start, one.size, &one.info)
             if status != REED_OK:
-                given.left_out.append(
+                given.leave_out(
                     f"the fragment at position {i} is not one: {_FRAGMENT_FAULTS[<int>status]}")
             elif (one.info.backend_id != self.backend_id
                   or one.info.backend_version != self.backend_version
                   or one.info.backend_metadata_size != 0):
-                given.left_out.append(
+                given.leave_out(
                     f"the fragment at position {i} is of backend {one.info.backend_id} version "
                     f"{one.info.backend_version:#x}, not of {self.backend_id} version "
                     f"{self.backend_version:#x}")
             elif one.info.shard_index >= <uint32_t>n:
-                given.left_out.append(
+                given.leave_out(
                     f"the fragment at position {i} says that it is number {one.info.shard_index} "
                     f"of {n}")
             elif one.info.segment_size > <uint64_t>one.info.payload_size * k:
-                given.left_out.append(
+                given.leave_out(
                     f"the fragment at position {i} is of a segment of {one.info.segment_size} "
                     f"bytes, more than {k} payloads of {one.info.payload_size}")
             else:
@@ -1918,7 +1932,7 @@ cdef class FragmentCode:
         many."""
         cdef bint taken[SHARDS_MAX]
         cdef int count = 0, i, source
-        memset(taken, 0, sizeof(taken))
+        memset(taken, 0, (self.code.data_shards + self.code.parity_shards) * sizeof(bint))
         if plan is not None:
             for i in range(<int>creed.reed_plan_source_count(plan.plan)):
                 source = creed.reed_plan_source(plan.plan, i)
@@ -2022,7 +2036,7 @@ cdef class FragmentCode:
         :param fragments: an iterable of buffers, any fragments of one segment in any order.
         :param read_all: read and compare all of them, not just as many as are needed.
         :return: the segment's bytes, and sentences about fragments that were found wrong and not
-            used.
+            used, or None.
         :raises CorruptShard: too few are left without those whose payload is corrupt
             (``shard_index``: the sorted list of them).
         :raises FormatError: too few are left without those that are no fragments of this code.

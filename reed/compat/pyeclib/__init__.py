@@ -1,7 +1,7 @@
 """The interface of pyeclib 1.8 over reed: fragments that OpenStack Swift reads and writes.
 
 ``ECDriver`` and the exceptions are those of ``pyeclib.ec_iface``, to use by this name or, with the
-hook of ``reed.compat.pyeclib.hook``, to put under programs that import ``pyeclib`` and know nothing
+hook of ``reed.compat.pyeclib_hook``, to put under programs that import ``pyeclib`` and know nothing
 of reed. What is the same and what is not stands in docs/swift.md and docs/compat.md.
 """
 
