@@ -2,8 +2,8 @@
 # cython: freethreading_compatible=True, embedsignature=True
 """The only door from Python to the C core.
 
-Buffers are taken from Python, checked, and handed to one C call with the GIL released; statuses
-become exceptions. Nothing is computed here. What the arguments mean stands on each method.
+Buffers are taken from Python, checked, and handed to one C call with the GIL released, unless the
+call is over sooner than that takes; statuses become exceptions. Nothing is computed here. What the arguments mean stands on each method.
 """
 
 cimport cython
@@ -50,6 +50,9 @@ cdef enum:
     THREAD_COLUMNS_STEP = 64
     CACHE_LINE_SIZE = 64
     ALIGNED_BYTES_MIN = 65536
+    # Products of bytes up to which the interpreter's lock is kept: to let it go and take it back
+    # costs 50 ns. A vector kernel makes as many in a microsecond or two, a slow one in 100.
+    LOCKED_PRODUCTS_MAX = 131072
 
 if <int>SHARDS_MAX != <int>REED_SHARDS_MAX:
     raise ImportError(f"built for {SHARDS_MAX} shards, reed.h says {REED_SHARDS_MAX}")
@@ -372,6 +375,13 @@ cdef int thread_count(object wanted) except -1:
     return count
 
 
+cdef inline bint is_brief(const reed_plan *plan, Py_ssize_t size, uint32_t source_count) noexcept:
+    """Whether `size` columns are too little work to let the interpreter's lock go. `plan` may be
+    NULL, for copies alone."""
+    cdef uint32_t target_count = creed.reed_plan_target_count(plan) if plan != NULL else 0
+    return size <= <Py_ssize_t>LOCKED_PRODUCTS_MAX // ((1 + target_count) * (1 + source_count))
+
+
 cdef int apply_plan(const reed_plan *plan, const uint8_t *const *sources, uint8_t *const *targets,
                     Py_ssize_t size, object wanted_threads) except -1:
     """Columns [0, size), in as many column ranges as threads where that is worth while."""
@@ -387,8 +397,11 @@ cdef int apply_plan(const reed_plan *plan, const uint8_t *const *sources, uint8_
             raise MemoryError
     try:
         if threads == 1:
-            with nogil:
+            if is_brief(plan, size, creed.reed_plan_source_count(plan)):
                 status = creed.reed_plan_apply(plan, sources, targets, 0, size, scratch)
+            else:
+                with nogil:
+                    status = creed.reed_plan_apply(plan, sources, targets, 0, size, scratch)
             _check(status, "apply")
         else:
             apply_ranges(plan, sources, targets, size, threads, scratch, scratch_size)
@@ -486,8 +499,8 @@ cdef class Code:
     Shards are numbered 0 to ``data_shards + parity_shards - 1``, data first. A shard is a row of
     bytes; all shards of a stripe have the same size, from 0 up. Buffers are anything that exports
     unsigned bytes with unit column stride: bytes, bytearray, memoryview, mmap, NumPy arrays.
-    Nothing is copied and no output may overlap an input. Methods release the GIL and may be called
-    from any number of threads at once.
+    Nothing is copied and no output may overlap an input. Methods release the GIL, but for some
+    microseconds of work, and may be called from any number of threads at once.
     """
     cdef reed_code *code
     cdef Plan encode_plan        # None: the shape is for decoding only
@@ -1706,6 +1719,69 @@ cdef class _Given:
         return errors.TooFewShards(found, needed=needed, available=len(available))
 
 
+cdef reed_status write_fragments(const reed_plan *plan, int k, int n, const uint8_t *segment,
+                                 const creed.reed_fragment_info *info, uint32_t flags,
+                                 uint8_t **headers, void *scratch) noexcept nogil:
+    """All n fragments of a segment, each behind its `headers` pointer; `info` is what their headers
+    have in common."""
+    cdef const uint8_t *sources[SHARDS_MAX]
+    cdef uint8_t *copies[SHARDS_MAX]
+    cdef uint8_t *rows[SHARDS_MAX]
+    cdef uint32_t crc32[SHARDS_MAX]
+    cdef bint checked = info.checksum_type == creed.REED_FRAGMENT_CRC32
+    cdef Py_ssize_t size = info.payload_size, left = info.segment_size
+    cdef reed_status status
+    cdef int i
+    for i in range(n):
+        rows[i] = headers[i] + <Py_ssize_t>FRAGMENT_HEADER
+    for i in range(k):
+        if left >= size:
+            sources[i] = segment
+            copies[i] = rows[i]
+            segment += size
+            left -= size
+        else:  # the end of the segment, and zeros
+            memcpy(rows[i], segment, left)
+            memset(rows[i] + left, 0, size - left)
+            sources[i] = rows[i]
+            copies[i] = NULL
+            left = 0
+    status = creed.reed_fragments_apply(
+        default_kernel, plan, sources, k, copies, rows + k, size, crc32 if checked else NULL,
+        crc32 + k if checked else NULL, scratch)
+    creed.reed_fragment_headers_write(info, flags, crc32, n, headers)
+    return status
+
+
+cdef reed_status read_fragments(const reed_plan *plan, int k, Fragment **fragments, int count,
+                                Py_ssize_t size, int index, uint8_t *result,
+                                uint32_t *made_crc32, void *scratch) noexcept nogil:
+    """The data payloads one behind the other, or where `index` is not negative the fragment of that
+    index without its header and the CRC-32 of its payload. Settles the state of every fragment that
+    is read. `plan`: NULL where nothing is missing."""
+    cdef const uint8_t *sources[SHARDS_MAX]
+    cdef uint8_t *copies[SHARDS_MAX]
+    cdef uint8_t *targets[SHARDS_MAX]
+    cdef uint32_t crc32[SHARDS_MAX]
+    cdef reed_status status
+    cdef int i
+    for i in range(count):
+        sources[i] = payload_of(fragments[i])
+        copies[i] = NULL
+        if index < 0 and fragments[i].info.shard_index < <uint32_t>k:
+            copies[i] = result + <Py_ssize_t>fragments[i].info.shard_index * size
+    if plan != NULL:
+        for i in range(<int>creed.reed_plan_target_count(plan)):
+            targets[i] = (result + <Py_ssize_t>creed.reed_plan_target(plan, i) * size
+                          if index < 0 else result + <Py_ssize_t>FRAGMENT_HEADER)
+    status = creed.reed_fragments_apply(
+        default_kernel, plan, sources, count, copies, targets, size, crc32,
+        made_crc32 if index >= 0 else NULL, scratch)
+    for i in range(count):
+        judge_payload(fragments[i], crc32[i])
+    return status
+
+
 cdef class FragmentCode:
     """Segments of bytes as fragments of liberasurecode, and back, with one code.
 
@@ -1746,15 +1822,12 @@ cdef class FragmentCode:
         :raises NotMDS: this code is for decoding only.
         """
         cdef Py_buffer view
-        cdef const uint8_t *sources[SHARDS_MAX]
         cdef uint8_t *headers[SHARDS_MAX]
-        cdef uint8_t *rows[SHARDS_MAX]
-        cdef uint8_t *copies[SHARDS_MAX]
-        cdef uint32_t crc32[SHARDS_MAX]
         cdef creed.reed_fragment_info info
+        cdef uint32_t flags = creed.REED_FRAGMENT_LEGACY_CRC if legacy_crc else 0
         cdef reed_status status
         cdef int k = self.code.data_shards, n = k + self.code.parity_shards, i
-        cdef Py_ssize_t payload_size, left
+        cdef Py_ssize_t payload_size
         cdef const reed_plan *plan
         cdef size_t scratch_size
         cdef void *scratch = NULL
@@ -1774,7 +1847,6 @@ cdef class FragmentCode:
             for i in range(n):
                 fragment = PyBytes_FromStringAndSize(NULL, FRAGMENT_HEADER + payload_size)
                 headers[i] = <uint8_t *><char *>fragment
-                rows[i] = headers[i] + <Py_ssize_t>FRAGMENT_HEADER
                 fragments[i] = fragment
             self.describe(&info, view.len, payload_size, checked)
             scratch_size = creed.reed_plan_apply_scratch_size(plan)
@@ -1782,23 +1854,13 @@ cdef class FragmentCode:
                 scratch = PyMem_RawMalloc(scratch_size)
                 if scratch == NULL:
                     raise MemoryError
-            with nogil:
-                for i in range(k):
-                    left = view.len - i * payload_size
-                    if left >= payload_size:
-                        sources[i] = <const uint8_t *>view.buf + i * payload_size
-                        copies[i] = rows[i]
-                    else:  # the end of the segment, and zeros
-                        left = left if left > 0 else 0
-                        memcpy(rows[i], <const uint8_t *>view.buf + (view.len - left), left)
-                        memset(rows[i] + left, 0, payload_size - left)
-                        sources[i] = rows[i]
-                        copies[i] = NULL
-                status = creed.reed_fragments_apply(
-                    default_kernel, plan, sources, k, copies, rows + k, payload_size,
-                    crc32 if checked else NULL, crc32 + k if checked else NULL, scratch)
-                creed.reed_fragment_headers_write(
-                    &info, creed.REED_FRAGMENT_LEGACY_CRC if legacy_crc else 0, crc32, n, headers)
+            if is_brief(plan, payload_size, k):
+                status = write_fragments(plan, k, n, <const uint8_t *>view.buf, &info, flags,
+                                         headers, scratch)
+            else:
+                with nogil:
+                    status = write_fragments(plan, k, n, <const uint8_t *>view.buf, &info, flags,
+                                             headers, scratch)
             _check(status, "encode")
         finally:
             PyMem_RawFree(scratch)
@@ -1948,11 +2010,7 @@ cdef class FragmentCode:
 
     cdef bytes compute(self, _Given given, Plan plan, Fragment **fragments, int count, int index):
         """One pass: the result, and the state of every source."""
-        cdef const uint8_t *sources[SHARDS_MAX]
-        cdef uint8_t *copies[SHARDS_MAX]
-        cdef uint8_t *targets[SHARDS_MAX]
-        cdef uint32_t crc32[SHARDS_MAX]
-        cdef int k = self.code.data_shards, i
+        cdef int k = self.code.data_shards
         cdef Py_ssize_t size = given.first.info.payload_size
         cdef Py_ssize_t segment_size = given.first.info.segment_size
         cdef PyObject *result
@@ -1970,22 +2028,13 @@ cdef class FragmentCode:
             keep_memory(k * size)
             result = new_bytes(NULL, k * size if index < 0 else FRAGMENT_HEADER + size)
             start = <uint8_t *>bytes_start(result)
-            with nogil:
-                for i in range(count):
-                    sources[i] = payload_of(fragments[i])
-                    copies[i] = NULL
-                    if index < 0 and fragments[i].info.shard_index < <uint32_t>k:
-                        copies[i] = start + <Py_ssize_t>fragments[i].info.shard_index * size
-                if c_plan != NULL:
-                    for i in range(<int>creed.reed_plan_target_count(c_plan)):
-                        targets[i] = (
-                            start + <Py_ssize_t>creed.reed_plan_target(c_plan, i) * size
-                            if index < 0 else start + <Py_ssize_t>FRAGMENT_HEADER)
-                status = creed.reed_fragments_apply(
-                    default_kernel, c_plan, sources, count, copies, targets, size, crc32,
-                    &given.made_crc32 if index >= 0 else NULL, scratch)
-                for i in range(count):
-                    judge_payload(fragments[i], crc32[i])
+            if is_brief(c_plan, size, count):
+                status = read_fragments(c_plan, k, fragments, count, size, index, start,
+                                        &given.made_crc32, scratch)
+            else:
+                with nogil:
+                    status = read_fragments(c_plan, k, fragments, count, size, index, start,
+                                            &given.made_crc32, scratch)
         finally:
             PyMem_RawFree(scratch)
         if status == REED_OK and index < 0 and segment_size != k * size:
