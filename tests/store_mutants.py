@@ -20,6 +20,7 @@ import reed
 ROOT = Path(__file__).resolve().parent.parent
 TRIALS = "tests/simulate/store_trials.py 0 2000"
 STORE = "-m pytest -q -x tests/test_store.py"
+FENCE = "-m pytest -q -x tests/test_store_fence.py"
 RECORDS = "-m pytest -q -x tests/test_store_records.py"
 
 
@@ -96,6 +97,14 @@ MUTANTS = [
     Mutant("forget who has what when records are lost", "reed/store/roster.py",
            "    kept = set(state.undecided if own is None else own)\n",
            "    kept = set(own or ())\n    kept -= set(state.undecided)\n"),
+    Mutant("write without looking whether another host took over", "reed/store/roster.py",
+           "        if stamp == member.stamp:\n            return\n",
+           "        if stamp is not None:\n            return\n"),
+    Mutant("acknowledge without looking behind the writes", "reed/store/roster.py",
+           "        self._require_not_fenced(key, members, errors)\n", "", FENCE),
+    Mutant("heal a configuration without looking who has the store", "reed/store/roster.py",
+           "                    self.require_in_force(member)\n                    write_config(",
+           "                    write_config("),
     Mutant("identity without the key", "reed/store/entries.py",
            "for text in (store_id, key, str(self)):", "for text in (store_id, 'key', ''):",
            STORE),

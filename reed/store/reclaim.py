@@ -185,6 +185,7 @@ class Reclaim:
             if member is not None:
                 name = layout.shard_name(key, str(entry.version), index)
                 freed += _size_of(member.target, name)
+                self._roster.require_in_force(member)
                 member.target.unlink(name)
         return freed
 
@@ -205,7 +206,9 @@ class Reclaim:
                 removed += 1
                 freed += _size_of(member.target, name)
                 if not dry_run:
-                    member.target.unlink(name)
+                    with self._guard, self._roster.lock():
+                        self._roster.require_in_force(member)
+                        member.target.unlink(name)
             found = [f"{layout.SHARDS}/{name}" for name in member.target.names(layout.SHARDS)
                      if self._is_orphan(name)]
             again = [name for name in found if name in memory.orphans]
@@ -219,6 +222,7 @@ class Reclaim:
                 with self._guard, self._roster.lock():
                     if self._is_orphan(name.removeprefix(f"{layout.SHARDS}/")):
                         moved.append(f"{layout.QUARANTINE}/{name}")
+                        self._roster.require_in_force(member)
                         member.target.move(name, moved[-1])
             kept = [name for name in found if name not in again]
             if moved or kept != memory.orphans or memory.quarantined:

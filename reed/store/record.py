@@ -7,6 +7,7 @@ written for, so one that was copied or misdirected is corrupt where it stands.
 
 import hashlib
 import json
+from collections.abc import Callable
 
 from ..errors import FormatError, ReadBackMismatch
 
@@ -72,9 +73,11 @@ def read_expected(target, name: str, kind: str, store_id: str, target_id: str,
     return body["content"]
 
 
-def write(target, name: str, data: bytes, replace: bool = True) -> None:
+def write(target, name: str, data: bytes, replace: bool = True,
+          check: Callable[[], object] | None = None) -> None:
     """Writes a packed record durably, and only after reading it back from the medium.
 
+    :param check: called last before the record gets its name; what it raises keeps that from being.
     Raises OSError; ReadBackMismatch; TargetExists unless `replace`.
     """
     temporary = target.create(name)
@@ -82,6 +85,8 @@ def write(target, name: str, data: bytes, replace: bool = True) -> None:
         temporary.write_at([memoryview(data)], 0)
         temporary.sync()
         require_same(temporary, data)
+        if check is not None:
+            check()
         temporary.publish(replace)
     finally:
         temporary.remove()

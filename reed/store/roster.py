@@ -194,19 +194,25 @@ class Roster:
 
     def refresh(self) -> None:
         """Looks at every target again, and at the configuration."""
-        for member in self.members.values():
-            self._look(member)
+        self._each(self._look, list(self.members.values()))
         held = {member.slot.target_id: member.own for member in self.members.values()
                 if member.own is not None}
         config = choose(held)
         if config is None:
-            raise Uncertain("the targets that answer do not agree on a configuration",
-                            answered=len(held), needed=self.config.majority)
+            raise Uncertain("the targets that answer do not agree on a configuration" + "".join(
+                f"; slot {member.number}: {member.reason}" for member in self.members.values()
+                if member.own is None), answered=len(held), needed=self.config.majority)
         if config != self.config:
             self.config = config
             self._join()
         else:
             self._count_voters()
+
+    def _each(self, function: Callable[[Member], object], members: list[Member]) -> list:
+        """What a function gives for each member; all are asked at once where one is far away."""
+        if any("://" in member.slot.location for member in members):
+            return self._workers.map(function, members)
+        return [function(member) for member in members]
 
     # -- who is there --
 
@@ -227,6 +233,25 @@ class Roster:
                 "take it over when the other one has stopped for good",
                 holder=self.config.writer, host=self.host)
         self.require_majority()
+
+    def require_in_force(self, member: Member) -> None:
+        """Looks, right before something on a target is changed or removed, whether the target has
+        still the configuration that this works under: a lock of one host does not keep another
+        host out. Raises LeaseHeld; WrongTarget; OSError."""
+        stamp = member.target.stamp(layout.CONFIG_NAMES[0])
+        if stamp == member.stamp:
+            return
+        target_id, own = identify(member.target)
+        if (target_id == member.slot.target_id and own.epoch > self.config.epoch
+                and own.writer != self.host):
+            raise LeaseHeld(
+                f"the host {own.writer!r} took the store over in epoch {own.epoch}, this is "
+                f"{self.host!r} in epoch {self.config.epoch}: it stops", holder=own.writer,
+                host=self.host)
+        if (target_id, own.identity) != (member.slot.target_id, member.own.identity):
+            raise WrongTarget(f"{member.target.location} is not what it was a moment ago",
+                              location=member.target.location)
+        member.stamp = stamp
 
     def require_majority(self, key: str | None = None) -> None:
         """Raises Uncertain when fewer than a majority of the slots answer and may vote."""
@@ -283,7 +308,10 @@ class Roster:
 
         :param first: ask only so many; the others count as unknown.
         """
-        answers = {member.number: self.entries_on(member, key) for member in self.voters()[:first]}
+        voters = self.voters()[:first]
+        answers = dict(zip([member.number for member in voters],
+                           self._each(lambda member: self.entries_on(member, key), voters),
+                           strict=True))
         counted = sum(slot.is_counted for slot in self.config.slots)
         return settle(answers.values(), counted), answers
 
@@ -360,15 +388,18 @@ class Roster:
         return sorted(key for key in keys if key is not None and key.startswith(prefix))
 
     def write_entries(self, member: Member, key: str, entries: tuple[Entry, ...]) -> None:
-        """Writes the record of a key on one target; an empty one is removed."""
+        """Writes the record of a key on one target; an empty one is removed. Raises LeaseHeld when
+        another host took over."""
         name = layout.record_name(key)
         if not entries:
+            self.require_in_force(member)
             member.target.unlink(name)
             return
         ordered = sorted(entries, key=lambda entry: entry.version, reverse=True)
         record.write(member.target, name, record.pack(
             "object", self.config.store_id, member.slot.target_id, key,
-            [entry.content() for entry in ordered]))
+            [entry.content() for entry in ordered]),
+            check=lambda: self.require_in_force(member))
 
     def require_room(self, key: str, state: KeyState) -> None:
         """Raises InvalidParameter when a key has so many versions that it takes no more."""
@@ -382,7 +413,8 @@ class Roster:
         """Commits an entry (or only completes what is committed): under the lock, writes it to
         every slot that takes part.
 
-        Raises QuorumNotReached when nothing was written, Uncertain when too little was.
+        Raises QuorumNotReached or LeaseHeld when nothing was written, Uncertain when too little
+        was, or when another host took over meanwhile.
         """
         state, answers = self.ask(key)
         if state.answered < state.needed:
@@ -393,7 +425,7 @@ class Roster:
             self.require_room(key, state)
         members = [member for member in self.members.values() if member.takes_records]
 
-        def write(member: Member) -> str | None:
+        def write(member: Member) -> Exception | None:
             entries = entries_for(state, answers.get(member.number))
             if member.number not in answers:  # syncing, or not counted yet
                 entries = entries_for(state, self.entries_on(member, key))
@@ -402,12 +434,14 @@ class Roster:
             try:
                 self.write_entries(member, key, tuple(entries))
             except (OSError, ReedError) as error:
-                return describe(error)
+                return error
             return None
 
-        failures = {member.number: reason for member, reason
-                    in zip(members, self._workers.map(write, members), strict=True)
-                    if reason is not None}
+        errors = {member.number: error for member, error
+                  in zip(members, self._workers.map(write, members), strict=True)
+                  if error is not None}
+        self._require_not_fenced(key, members, errors)
+        failures = {number: describe(error) for number, error in errors.items()}
         accepted = [member for member in members if member.number not in failures
                     and member.is_voter and member.slot.is_counted]
         if len(accepted) < self.config.majority:
@@ -419,6 +453,31 @@ class Roster:
         self.exclude({member.number for member in self.members.values()
                       if member.slot.state != "stale" and (
                           member.number in failures or not member.takes_records)})
+
+    def _require_not_fenced(self, key: str, members: list[Member],
+                            errors: dict[int, Exception]) -> None:
+        """Looks once more, behind the writes: what another host did since it took over may rest on
+        these records as they were, so nothing of this is acknowledged."""
+        fence = next((error for error in errors.values() if isinstance(error, LeaseHeld)), None)
+        written = [member for member in members if member.number not in errors]
+        if fence is not None and not written:
+            raise fence
+
+        def look(member: Member) -> Exception | None:
+            try:
+                self.require_in_force(member)
+            except (OSError, ReedError) as error:
+                return error
+            return None
+
+        for member, error in zip(written, self._each(look, written), strict=True):
+            if isinstance(error, LeaseHeld):
+                fence = error
+            elif error is not None:
+                errors[member.number] = error
+        if fence is not None:
+            raise Uncertain(f"{key!r}: {fence}; what was being written may or may not be committed",
+                            key=key) from fence
 
     # -- configurations --
 
@@ -456,7 +515,8 @@ class Roster:
         self._join()
 
     def _write_config(self, config: Config) -> set[int]:
-        """Writes a configuration to every slot that is not stale; returns those that failed."""
+        """Writes a configuration to every slot that is not stale; returns those that failed. Raises
+        LeaseHeld when another host took over."""
         failures = set()
         for slot in config.slots:
             member = self.members[slot.number]
@@ -465,9 +525,13 @@ class Roster:
             try:
                 if member.target is None:
                     raise OSError(member.reason)
+                if member.stamp is not None:
+                    self.require_in_force(member)
                 write_config(member.target, config, slot.target_id)
                 member.own = config
                 member.stamp = member.target.stamp(layout.CONFIG_NAMES[0])
+            except LeaseHeld:
+                raise
             except (OSError, ReedError) as error:
                 member.reason = describe(error)
                 failures.add(slot.number)
@@ -482,7 +546,7 @@ class Roster:
 
     def heal_configs(self) -> None:
         """Writes the configuration anew on voters where one of its copies is damaged, under the
-        lock."""
+        lock. Raises LeaseHeld when another host took over."""
         failures = set()
         for member in self.voters():
             for name in layout.CONFIG_NAMES:
@@ -494,8 +558,11 @@ class Roster:
                 except (OSError, FormatError):
                     pass  # written anew, as one that says something else is
                 try:
+                    self.require_in_force(member)
                     write_config(member.target, member.own, member.slot.target_id)
                     member.stamp = member.target.stamp(layout.CONFIG_NAMES[0])
+                except LeaseHeld:
+                    raise
                 except (OSError, ReedError) as error:
                     member.reason = describe(error)
                     failures.add(member.number)

@@ -9,6 +9,7 @@ and return as it was. Every call may be the last one before a crash.
 import contextlib
 import errno
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from reed.errors import TargetExists
@@ -30,6 +31,9 @@ class World:
     calls_left: int | None = None
     calls: int = 0
     misdirected: int = 0  # sectors that hit another file
+    host: str = "host"  # the one that runs now: locks of the disks keep no other host out
+    calls_before_intruder: int | None = None
+    intruder: Callable[[], object] | None = None  # what another host does in the middle of a call
 
     def call(self) -> None:
         """One input or output of the store."""
@@ -39,6 +43,11 @@ class World:
             if self.calls_left < 0:
                 self.calls_left = None
                 raise Crash
+        if self.calls_before_intruder is not None:
+            self.calls_before_intruder -= 1
+            if self.calls_before_intruder < 0:
+                self.calls_before_intruder = None
+                self.intruder()
 
 
 @dataclass(eq=False)
@@ -73,7 +82,7 @@ class Disk:
         self.is_away = False
         self.is_full = False
         self.lies = 0.0  # how often a sync confirms what is not on the medium
-        self._is_locked = False
+        self._locked_by: set[str] = set()
         self._alive: set[str] = set()
 
     # -- what the trial does to it --
@@ -90,7 +99,7 @@ class Disk:
         self.names_now = dict(self.names_durable)
         for file in self.names_now.values():
             file.crash(rng)
-        self._is_locked = False
+        self._locked_by.clear()
         self._alive.clear()
 
     def rot(self, name: str) -> None:
@@ -166,12 +175,13 @@ class Disk:
     @contextlib.contextmanager
     def lock(self):
         self._call()
-        assert not self._is_locked, "the store took its own lock twice"
-        self._is_locked = True
+        host = self.world.host
+        assert host not in self._locked_by, "the store took its own lock twice"
+        self._locked_by.add(host)
         try:
             yield True
         finally:
-            self._is_locked = False
+            self._locked_by.discard(host)
 
 
 class Handle:

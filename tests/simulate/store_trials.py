@@ -8,7 +8,8 @@ compares every answer with a model that is a dictionary. Faults are bounded by w
 recoverable: at any time they concern only so many disks that the others hold a majority and
 data_shards shards; another set of disks may become faulty only when everything was made whole. So
 every loss, every wrong byte, every object that comes back from deletion, every shard that an
-operation destroys, is a bug; a failing seed prints itself.
+operation destroys, is a bug; a failing seed prints itself. Another host may take over while this one
+stands still in the middle of a call: what that one acknowledged stays, whatever this one goes on with.
 """
 
 import random
@@ -65,6 +66,8 @@ class Trial:
         self.model: dict[str, set] = {key: {ABSENT} for key in KEYS}
         # Keys whose last write did not end: its entry may be on any number of disks.
         self.unfinished: set[str] = set()
+        # What another host put while this one was in the middle of something; None: none came.
+        self.intruded: dict[str, set] | None = None
         majority = count // 2 + 1
         self.fault_limit = min(code.parity_shards, count - majority)
         self.faulty: list[str] = []
@@ -82,7 +85,7 @@ class Trial:
         return disk
 
     def _options(self) -> dict:
-        return {"threads": 1, "host": "host", "actor": "trial", "clock": self.clock,
+        return {"threads": 1, "host": self.world.host, "actor": "trial", "clock": self.clock,
                 "entropy": self.rng.randbytes, "locate": self._locate}
 
     def _locate(self, location):
@@ -101,18 +104,29 @@ class Trial:
                    + [self.scrub] * 2 + [self.repair] * 2 + [self.reconcile] * 2 + [self.rebuild]
                    + [self.reclaim] * 2 + [self.migrate] + [self.audit] + [self.disturb] * 8
                    + [self.heal])
+        writing = (self.put, self.delete, self.repair, self.reconcile, self.rebuild, self.reclaim,
+                   self.migrate)
         for _ in range(steps):
             action = self.rng.choice(actions)
             self.clock.now += self.rng.choice([0, 1, 60, 4000])
-            if self.rng.random() < 0.3 and action != self.disturb:
+            trouble = self.rng.random()
+            if trouble < 0.3 and action != self.disturb:
                 self.world.calls_left = self.rng.randrange(self.rng.choice([10, 100, 600]))
+            elif trouble < 0.4 and action in writing:
+                self.world.calls_before_intruder = self.rng.randrange(self.rng.choice([30, 300]))
+                self.world.intruder = self._take_over
             self.log.append(action.__name__)
             try:
                 self._guarded(action)
             except Crash:
                 self.crash()
+            except (reed.LeaseHeld, reed.Uncertain, reed.QuorumNotReached, reed.WrongTarget):
+                if self.intruded is None:
+                    raise
             finally:
-                self.world.calls_left = None
+                self.world.calls_left = self.world.calls_before_intruder = None
+            if self.intruded is not None:
+                self._end_intrusion()
         self.heal()
         self._check_everything()
 
@@ -141,6 +155,33 @@ class Trial:
         self.open()
         if self.rng.random() < 0.5:
             self._compare_views()
+
+    def _take_over(self) -> None:
+        """This host stands still; another one takes over, and puts something."""
+        self.log.append("INTRUDER")
+        self.intruded = {}
+        self.world.host = "other"
+        try:
+            with reed.Store.open(self._slots_disks(), **self._options()) as store:
+                store.take_over()
+                for key in self.rng.sample(KEYS, 2):
+                    value = self._value()
+                    self.intruded[key] = self.model[key] | {value}
+                    store.put(key, value)
+                    self.intruded[key] = {value}
+        except (*REFUSALS, reed.Uncertain, reed.LeaseHeld):
+            self.log.append("which failed")
+        finally:
+            self.world.host = "host"
+
+    def _end_intrusion(self) -> None:
+        """What the other host acknowledged is there, whatever this one was in the middle of."""
+        for key, values in self.intruded.items():
+            self.model[key] = values
+            self.unfinished.add(key)
+        self.heal()
+        self.intruded = None
+        self.unfinished.clear()
 
     def _compare_views(self) -> None:
         """Reads everything with some of the faulty disks away, and with others: what was read once
@@ -185,6 +226,8 @@ class Trial:
         else:
             self.model[key] = {value}
             self.unfinished.discard(key)
+            if self.intruded is not None:
+                return
             good = self._count_good(key, report.object.version)
             # A record that was misdirected after the shards were proved may have hit one of them.
             misdirected = self.world.misdirected - misdirected
@@ -357,6 +400,8 @@ class Trial:
                 file.is_unreadable = False
         self.store.close()
         self.open()
+        if self.store.config.writer != self.world.host:
+            self.store.take_over()
         # A disk of which both configurations rotted is lost, and is replaced.
         for slot in self.store.slots():
             if slot.state == "absent":
@@ -394,10 +439,11 @@ class Trial:
         assert self.faulty or self._has_unfinished(), f"{what} although every disk is good"
 
     def _has_unfinished(self) -> bool:
-        return bool(self.unfinished)
+        return bool(self.unfinished) or self.intruded is not None
 
     def _require_unfinished(self, key: str, error) -> None:
-        assert key in self.unfinished, f"{key!r}: {type(error).__name__}: {error}"
+        assert key in self.unfinished or self.intruded is not None, (
+            f"{key!r}: {type(error).__name__}: {error}")
 
     def _unreadable(self):
         return [(disk, name, file) for disk in self.disks.values()

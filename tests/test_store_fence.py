@@ -1,0 +1,136 @@
+"""A writing host that stood still while another one took over is refused, and harms nothing.
+
+Both hosts are processes of this machine; a lock file of its own for each stands for a filesystem
+whose locks keep no other host out.
+"""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import reed
+from reed.files import medium
+from reed.store import folder
+from reed.store.roster import Roster
+from store_folders import CODE, data_of, make, shard_files
+
+# Does ACT on the store at BASE; stands still before the Nth record gets its name, until it is told
+# to go on; then says what became of it.
+STALE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import reed
+from reed.files import medium
+from reed.store import folder, record
+base, act, left = sys.argv[2], sys.argv[3], int(sys.argv[4])
+folder._LOCK_NAME = "lock-one"
+medium.fsync = lambda descriptor: None
+from store_folders import Clock
+actual = record.require_same
+def stand_still(*arguments):
+    global left
+    left -= 1
+    if left == -1:
+        print("standing still", flush=True)
+        sys.stdin.readline()
+    return actual(*arguments)
+clock = Clock()
+clock.now += 100 * 3600 if act == "reclaim" else 0
+with reed.Store.open(base + "/disk0", host="one", threads=1, clock=clock) as store:
+    record.require_same = stand_still
+    try:
+        {"put": lambda: store.put("key", b"stale"), "delete": lambda: store.delete("key"),
+         "reclaim": store.reclaim, "repair": lambda: store.scrub(repair=True),
+         "migrate": lambda: store.migrate(code=reed.Replication(3))}[act]()
+        print("done")
+    except (reed.LeaseHeld, reed.Uncertain) as error:
+        print(type(error).__name__, error)
+    try:
+        store.put("other", b"stale")
+    except reed.LeaseHeld:
+        print("refused")
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(medium, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(folder, "_LOCK_NAME", "lock-two")
+
+
+@pytest.mark.parametrize("act, stop", [("put", 0), ("put", 2), ("put", 5), ("delete", 0),
+                                       ("delete", 4), ("reclaim", 8), ("migrate", 1),
+                                       ("migrate", 14)])
+def test_a_writer_that_wakes_up_is_refused(tmp_path, act, stop):
+    with make(tmp_path, host="one") as store:
+        store.put("key", data_of(1, 9_000))
+        store.put("key", data_of(2, 9_000))
+    stale = subprocess.Popen(
+        [sys.executable, "-c", STALE, Path(__file__).parent, tmp_path, act, str(stop)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert stale.stdout.readline() == "standing still\n"
+        with reed.Store.open(tmp_path / "disk1", host="two", threads=1) as store:
+            store.take_over()
+            store.put("key", data_of(3, 9_000))
+            store.put("new", data_of(4, 9_000))
+            said, _ = stale.communicate("go on\n", timeout=60)
+            outcome, refused = said.splitlines()
+            assert outcome.startswith(("LeaseHeld", "Uncertain")) and "'two'" in outcome
+            assert refused == "refused"
+            assert store.read("key") == data_of(3, 9_000) and store.read("new") == data_of(4, 9_000)
+            assert [info.key for info in store.list()] == ["key", "new"]
+            store.reconcile()
+            assert store.scrub(repair=True).status == "clean"
+            assert store.audit().verdict == "healthy" and store.audit().writer == "two"
+            assert store.read("key") == data_of(3, 9_000)
+    finally:
+        stale.kill()
+        stale.wait()
+
+
+def test_what_was_written_after_the_last_look_is_not_acknowledged(tmp_path, monkeypatch):
+    """All records at once pass their check, then the other host takes over: too late to be kept
+    out, and not too late to say so."""
+    looked = Roster.require_in_force
+    came = []
+
+    def take_over():
+        came.append(True)
+        monkeypatch.setattr(folder, "_LOCK_NAME", "lock-two")
+        with reed.Store.open(tmp_path / "disk0", host="two", threads=1) as other:
+            other.take_over()
+
+    barrier = threading.Barrier(6, action=take_over)
+
+    def look(roster, member):
+        looked(roster, member)
+        if roster.host == "one" and not came:
+            barrier.wait(30)
+
+    monkeypatch.setattr(folder, "_LOCK_NAME", "lock-one")
+    with make(tmp_path, host="one", code=CODE, threads=6) as store:
+        monkeypatch.setattr(Roster, "require_in_force", look)
+        with pytest.raises(reed.Uncertain, match="'two' took"):
+            store.put("key", b"content")
+        with pytest.raises(reed.LeaseHeld):
+            store.put("key", b"content")
+
+
+def test_a_folder_that_is_swapped_under_a_writer_takes_no_record(tmp_path):
+    with make(tmp_path, host="one") as store:
+        store.put("key", b"before")
+        actual = Roster.accept
+
+        def swap(roster, key, entry=None):
+            (tmp_path / "disk2").rename(tmp_path / "away")
+            (tmp_path / "disk2").mkdir()
+            return actual(roster, key, entry)
+
+        store._roster.accept = swap.__get__(store._roster)
+        store.put("key", b"after")
+        assert not list((tmp_path / "disk2").rglob("*.record"))
+        assert store.read("key") == b"after" and len(shard_files(tmp_path / "away")) == 2
