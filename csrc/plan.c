@@ -236,7 +236,7 @@ static bool wide_encode_is_better(const struct reed_code *code)
     if (code->generator != REED_GENERATOR_NATIVE || code->parity_shards < 2) return false;
     bool has_own;
     size_t group_count = encode_group_count(code, &has_own);
-    return wide_cost(native_group_log2(code->parity_shards), group_count, has_own, 0) <
+    return wide_encode_cost(native_group_log2(code->parity_shards), group_count) <
            (size_t)code->data_shards * code->parity_shards;
 }
 
@@ -278,7 +278,7 @@ static bool wide_decode_is_better(const struct reed_code *code, size_t target_co
 {
     if (code->generator != REED_GENERATOR_NATIVE || code->parity_shards < 2) return false;
     if (code_points_log2(code) < WIDE_LOW_LOG2) return false; /* scales need whole low blocks */
-    return wide_cost(code_points_log2(code), 1, true, code->data_shards + target_count) <
+    return wide_decode_cost(code_points_log2(code), code->data_shards + target_count) <
            (size_t)code->data_shards * target_count;
 }
 

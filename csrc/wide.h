@@ -43,7 +43,8 @@ uint8_t *prepare_twiddles(const struct reed_kernel *kernel, unsigned log2, unsig
                           size_t count, uint8_t *entries);
 
 /* In units of one coefficient of a dense product: what choosing between the two compares. */
-size_t wide_cost(unsigned log2_size, size_t group_count, bool has_derivative, size_t scale_count);
+size_t wide_encode_cost(unsigned log2_size, size_t group_count);
+size_t wide_decode_cost(unsigned log2_size, size_t scale_count);
 
 /* Any alignment; one thread at a time. `write`: anything but KERNEL_ADD. */
 size_t wide_scratch_size(const struct wide_transform *wide, const struct reed_kernel *kernel,

@@ -64,10 +64,10 @@ struct reed_kernel {
      * `scales`: one entry for each row, or NULL; only with log2_size KERNEL_TRANSFORM_LOG2_MAX.
      *   inverse: out (^)= inverse transform of scales * in
      *   forward: out = scales * forward transform of (in + D(differentiated));
-     *            `differentiated` may be NULL; `is_first`: at offset 0
+     *            `differentiated` may be NULL; `is_first`: at offset 0; where out[i] is NULL,
+     *            row i is not stored
      *   turn:    out = forward transform at offset 0 of x, x the inverse transform of `in`: the last
-     *            inverse and the first forward pass at once. Where `sums` is not NULL, also
-     *            sums = forward transform at offset 0 of ((sums +) D(x)).
+     *            inverse and the first forward pass at once. `is_derivative`: of (out +) D(x)
      * D(f)[j] = sum of f[j + 2^l] over the zero bits l of j: the formal derivative. */
     void (*inverse)(const void *entries, unsigned log2_size, const void *scales,
                     const uint8_t *const *in, uint8_t *const *out, size_t size,
@@ -76,8 +76,8 @@ struct reed_kernel {
                     const uint8_t *const *in, const uint8_t *const *differentiated,
                     uint8_t *const *out, size_t size, enum kernel_write write); /* not ADD */
     void (*turn)(const void *inverse_entries, const void *forward_entries, unsigned log2_size,
-                 const uint8_t *const *in, uint8_t *const *out, uint8_t *const *sums, size_t size,
-                 enum kernel_write write); /* of the sums: STORE or ADD */
+                 bool is_derivative, const uint8_t *const *in, uint8_t *const *out, size_t size,
+                 enum kernel_write write); /* STORE or, with is_derivative, ADD */
 
     /* Orders KERNEL_STREAM stores before whatever follows. */
     void (*fence)(void);

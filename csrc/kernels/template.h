@@ -648,16 +648,18 @@ static KERNEL_TARGET void kernel_inverse(const void *prepared, unsigned log2_siz
     }
 }
 
-/* sum[i] += D(x)[i]. */
-KERNEL_INLINE void add_derivative(const unsigned log2_size, vector *sum, const vector *x)
+/* x = D(x), in place: x[i] needs none below it. */
+KERNEL_INLINE void derive(const unsigned log2_size, vector *x)
 {
     const unsigned count = 1u << log2_size;
     KERNEL_UNROLL
     for (unsigned i = 0; i < count; i++) {
-        if (log2_size > 0 && (i & 1) == 0) sum[i] = vector_add(sum[i], x[i + 1]);
-        if (log2_size > 1 && (i & 2) == 0) sum[i] = vector_add(sum[i], x[i + 2]);
-        if (log2_size > 2 && (i & 4) == 0) sum[i] = vector_add(sum[i], x[i + 4]);
-        if (log2_size > 3 && (i & 8) == 0) sum[i] = vector_add(sum[i], x[i + 8]);
+        vector sum = vector_zero();
+        KERNEL_UNROLL
+        for (unsigned l = 0; l < log2_size; l++) {
+            if ((i >> l & 1) == 0) sum = vector_add(sum, x[i + (1u << l)]);
+        }
+        x[i] = sum;
     }
 }
 
@@ -669,18 +671,24 @@ KERNEL_INLINE void forward_pass(const unsigned log2_size, const bool is_first,
     const unsigned count = 1u << log2_size;
     for (size_t position = 0; position < size; position += VECTOR_SIZE) {
         vector x[1u << KERNEL_TRANSFORM_LOG2_MAX];
-        KERNEL_UNROLL
-        for (unsigned i = 0; i < count; i++) x[i] = vector_load(in[i] + position);
         if (differentiated != NULL) {
-            vector f[1u << KERNEL_TRANSFORM_LOG2_MAX];
             KERNEL_UNROLL
-            for (unsigned i = 0; i < count; i++) f[i] = vector_load(differentiated[i] + position);
-            add_derivative(log2_size, x, f);
+            for (unsigned i = 0; i < count; i++) x[i] = vector_load(differentiated[i] + position);
+            derive(log2_size, x);
+            KERNEL_UNROLL
+            for (unsigned i = 0; i < count; i++) {
+                x[i] = vector_add(x[i], vector_load(in[i] + position));
+            }
+        } else {
+            KERNEL_UNROLL
+            for (unsigned i = 0; i < count; i++) x[i] = vector_load(in[i] + position);
         }
         forward_layers(log2_size, count, is_first, x, twiddles);
         if (scales != NULL) scale_all(count, x, scales);
         KERNEL_UNROLL
-        for (unsigned i = 0; i < count; i++) write_vector(out[i] + position, x[i], write);
+        for (unsigned i = 0; i < count; i++) {
+            if (out[i] != NULL) write_vector(out[i] + position, x[i], write);
+        }
     }
 }
 
@@ -714,9 +722,9 @@ static KERNEL_TARGET void kernel_forward(const void *prepared, unsigned log2_siz
     }
 }
 
-KERNEL_INLINE void turn_pass(const unsigned log2_size, const entry *inverse, const entry *forward,
-                             const uint8_t *const *in, uint8_t *const *out,
-                             uint8_t *const *sums, size_t size, enum kernel_write write)
+KERNEL_INLINE void turn_pass(const unsigned log2_size, const bool is_derivative,
+                             const entry *inverse, const entry *forward, const uint8_t *const *in,
+                             uint8_t *const *out, size_t size, enum kernel_write write)
 {
     const unsigned count = 1u << log2_size;
     for (size_t position = 0; position < size; position += VECTOR_SIZE) {
@@ -724,16 +732,12 @@ KERNEL_INLINE void turn_pass(const unsigned log2_size, const entry *inverse, con
         KERNEL_UNROLL
         for (unsigned i = 0; i < count; i++) x[i] = vector_load(in[i] + position);
         inverse_layers(log2_size, x, inverse);
-        if (sums != NULL) {
-            vector sum[1u << KERNEL_TRANSFORM_LOG2_MAX];
+        if (is_derivative) derive(log2_size, x);
+        if (write == KERNEL_ADD) {
             KERNEL_UNROLL
             for (unsigned i = 0; i < count; i++) {
-                sum[i] = write == KERNEL_ADD ? vector_load(sums[i] + position) : vector_zero();
+                x[i] = vector_add(x[i], vector_load(out[i] + position));
             }
-            add_derivative(log2_size, sum, x);
-            forward_layers(log2_size, count, true, sum, forward);
-            KERNEL_UNROLL
-            for (unsigned i = 0; i < count; i++) vector_store(sums[i] + position, sum[i]);
         }
         forward_layers(log2_size, count, true, x, forward);
         KERNEL_UNROLL
@@ -742,18 +746,19 @@ KERNEL_INLINE void turn_pass(const unsigned log2_size, const entry *inverse, con
 }
 
 static KERNEL_TARGET void kernel_turn(const void *inverse, const void *forward, unsigned log2_size,
-                                      const uint8_t *const *in, uint8_t *const *out,
-                                      uint8_t *const *sums, size_t size, enum kernel_write write)
+                                      bool is_derivative, const uint8_t *const *in,
+                                      uint8_t *const *out, size_t size, enum kernel_write write)
 {
+    /* The most frequent cases are compiled for themselves. */
     switch (log2_size) {
-    case 1: turn_pass(1, inverse, forward, in, out, sums, size, write); break;
-    case 2: turn_pass(2, inverse, forward, in, out, sums, size, write); break;
-    case 3: turn_pass(3, inverse, forward, in, out, sums, size, write); break;
+    case 1: turn_pass(1, is_derivative, inverse, forward, in, out, size, write); break;
+    case 2: turn_pass(2, is_derivative, inverse, forward, in, out, size, write); break;
+    case 3: turn_pass(3, is_derivative, inverse, forward, in, out, size, write); break;
     default:
-        if (sums == NULL) {
-            turn_pass(4, inverse, forward, in, out, NULL, size, write);
+        if (is_derivative) {
+            turn_pass(4, true, inverse, forward, in, out, size, write);
         } else {
-            turn_pass(4, inverse, forward, in, out, sums, size, write);
+            turn_pass(4, false, inverse, forward, in, out, size, KERNEL_STORE);
         }
         break;
     }
