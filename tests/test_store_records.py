@@ -57,6 +57,14 @@ def test_what_was_unfinished_below_the_newest_does_not_matter():
     assert state.newest == NEW and state.undecided == (OLD,) and state.is_certain
 
 
+def test_a_copy_that_a_migration_did_not_finish_leaves_the_object_certain():
+    copy = replace(NEW, migrated_from=str(OLD.version))
+    state = settle([(copy, OLD), (OLD,), None], 3)
+    assert state.undecided == (copy,) and state.newest == OLD and state.is_certain
+    for other in (replace(entry(3), migrated_from=str(NEW.version)), entry(3, "tombstone")):
+        assert not settle([(other, copy, OLD), (OLD,), None], 3).is_certain
+
+
 def test_entries_of_one_version_that_differ_are_different_entries():
     other = replace(NEW, size=11)
     assert settle([(NEW,), (other,), ()], 3).committed == ()

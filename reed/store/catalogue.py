@@ -67,11 +67,14 @@ class KeyState:
 
     @property
     def is_certain(self) -> bool:
-        """Whether ``newest`` is the truth."""
+        """Whether ``newest`` is the truth: nothing newer may be committed, or only a copy of it
+        that a migration was making, which has the same bytes."""
         if self.answered < self.needed:
             return False
-        return not self.undecided or (
-            self.newest is not None and self.newest.version > self.undecided[0].version)
+        newest = self.newest
+        return all(newest is not None and (newest.version > entry.version
+                                           or entry.migrated_from == str(newest.version))
+                   for entry in self.undecided)
 
     @property
     def current(self) -> Entry | None:

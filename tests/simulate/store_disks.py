@@ -143,19 +143,25 @@ class Disk:
         return New(self, name)
 
     def move(self, name, new_name):
-        file = self._find(name)
+        self._find(name)
         if new_name in self.names_now:
             raise TargetExists(f"{new_name} exists", path=new_name)
         self.names_now[new_name] = self.names_now.pop(name)
         self.world.call()
-        self.names_durable[new_name] = file
-        self.names_durable.pop(name, None)
+        self.sync_names(new_name, name)
+
+    def sync_names(self, *names: str) -> None:
+        """What these names are now, whoever made them so, they are after a crash."""
+        for name in names:
+            self.names_durable.pop(name, None)
+            if name in self.names_now:
+                self.names_durable[name] = self.names_now[name]
 
     def unlink(self, name):
         self._call()
         self.names_now.pop(name, None)
         self.world.call()
-        self.names_durable.pop(name, None)
+        self.sync_names(name)
 
     def names(self, folder):
         self._call()
@@ -274,8 +280,7 @@ class New:
         self._disk.names_now.pop(self._temporary)
         self._disk.names_now[self._name] = self._file
         self._disk.world.call()
-        self._disk.names_durable[self._name] = self._file
-        self._disk.names_durable.pop(self._temporary, None)
+        self._disk.sync_names(self._name, self._temporary)
 
     def remove(self):
         self._disk.names_now.pop(self._temporary, None)

@@ -8,8 +8,9 @@ compares every answer with a model that is a dictionary. Faults are bounded by w
 recoverable: at any time they concern only so many disks that the others hold a majority and
 data_shards shards; another set of disks may become faulty only when everything was made whole. So
 every loss, every wrong byte, every object that comes back from deletion, every shard that an
-operation destroys, is a bug; a failing seed prints itself. Another host may take over while this one
-stands still in the middle of a call: what that one acknowledged stays, whatever this one goes on with.
+operation destroys, is a bug; a failing seed prints itself. Another host may take over while this
+one stands still in the middle of a call: what that one acknowledged stays, whatever this one goes
+on with.
 """
 
 import random
