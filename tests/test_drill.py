@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
+import random
 
 import pytest
 
 import reed
 from cli_run import run
 from reed.drill import FAULTS, run_drill
-from reed.drill.faults import ONE_STRENGTH
+from reed.drill.faults import ONE_STRENGTH, _run_victim
+from reed.drill.scene import Scene
 from reed.files import medium
 from reed.store import Store
 from store_folders import data_of, make
@@ -49,6 +51,22 @@ def test_objects_of_a_store(tmp_path):
         report = run_drill(tmp_path, like=store, faults=["flip-bits"])
         assert (report.code, report.objects) == ("4+2", 4)
         assert before == sorted(path.stat().st_mtime_ns for path in tmp_path.rglob("*.re*"))
+
+
+def test_the_process_is_killed_where_it_is_said(tmp_path):
+    before, after = data_of(2, 20_000), data_of(3, 20_000)
+    scene = Scene(tmp_path / "scene", reed.Replication(3), {"key": before}, random.Random(1))
+
+    def run_victim(kill_at):
+        """(whether it was acknowledged, whether it left something half-made)"""
+        is_acknowledged = _run_victim(scene, "put", "key", after, kill_at)
+        with scene.opened() as store:
+            assert scene.holds(store, "key", after if is_acknowledged else before)
+        return is_acknowledged, any(scene.folder.rglob(".*.reed-partial-*"))
+
+    assert run_victim(1) == (False, False)
+    assert (False, True) in map(run_victim, range(15, 90, 15))  # in the middle of it
+    assert run_victim(10**6)[0]
 
 
 # ---- the judge -----------------------------------------------------------------------------------
@@ -107,8 +125,8 @@ def test_the_command(tmp_path):
     done = run("drill", "faults", "--copies", "3", "--fault", "flip-bits", "--fault", "kill-delete",
                "--in", tmp_path, "--json", expect=0)
     *lines, last = map(json.loads, done.stdout.splitlines())
-    assert [line["finding"]["verdict"] for line in lines] == ["exact", lines[1]["finding"]["verdict"],
-                                                              "exact"]
+    assert [line["finding"]["verdict"] for line in lines] == [
+        "exact", lines[1]["finding"]["verdict"], "exact"]
     assert last["report"]["is_as_promised"] and last["exit_code"] == 0
     assert run("drill", "faults", "--list", expect=0).stdout.split() == list(FAULTS)
     assert "must be one of" in run("drill", "faults", "--fault", "rain", expect=3).stderr
