@@ -45,8 +45,9 @@ cdef enum:
     # bytes of coefficients; the oldest goes first.
     PLAN_COUNT_MAX = 256
     PLAN_BYTES_MAX = 33554432
-    # Columns that are worth a thread of their own, and the multiple at which columns are split.
-    THREAD_COLUMNS_MIN = 4096
+    # Products of bytes that are worth a thread of their own, and the multiple at which columns are
+    # split: waking a processor takes 20 to 50 microseconds, in which one thread does as much.
+    THREAD_PRODUCTS_MIN = 8388608
     THREAD_COLUMNS_STEP = 64
     CACHE_LINE_SIZE = 64
     ALIGNED_BYTES_MIN = 65536
@@ -375,11 +376,17 @@ cdef int thread_count(object wanted) except -1:
     return count
 
 
+cdef inline uint64_t products(const reed_plan *plan, Py_ssize_t size,
+                              uint32_t source_count) noexcept:
+    """How much work `size` columns are, reading and writing included. `plan` may be NULL, for copies
+    alone."""
+    cdef uint64_t target_count = creed.reed_plan_target_count(plan) if plan != NULL else 0
+    return size * (1 + target_count) * (1 + source_count)
+
+
 cdef inline bint is_brief(const reed_plan *plan, Py_ssize_t size, uint32_t source_count) noexcept:
-    """Whether `size` columns are too little work to let the interpreter's lock go. `plan` may be
-    NULL, for copies alone."""
-    cdef uint32_t target_count = creed.reed_plan_target_count(plan) if plan != NULL else 0
-    return size <= <Py_ssize_t>LOCKED_PRODUCTS_MAX // ((1 + target_count) * (1 + source_count))
+    """Whether `size` columns are too little work to let the interpreter's lock go."""
+    return products(plan, size, source_count) <= LOCKED_PRODUCTS_MAX
 
 
 cdef int apply_plan(const reed_plan *plan, const uint8_t *const *sources, uint8_t *const *targets,
@@ -388,9 +395,11 @@ cdef int apply_plan(const reed_plan *plan, const uint8_t *const *sources, uint8_
     cdef int threads = thread_count(wanted_threads)
     cdef size_t scratch_size = creed.reed_plan_apply_scratch_size(plan)
     cdef uint8_t *scratch = NULL
+    cdef uint64_t work
     cdef reed_status status
     if threads > 1:
-        threads = max(1, min(threads, size // THREAD_COLUMNS_MIN))
+        work = products(plan, size, creed.reed_plan_source_count(plan))
+        threads = max(<uint64_t>1, min(<uint64_t>threads, work // THREAD_PRODUCTS_MIN))
     if scratch_size > 0:
         scratch = <uint8_t *>PyMem_RawMalloc(threads * scratch_size)
         if scratch == NULL:
@@ -728,7 +737,8 @@ cdef class Code:
         :param data: a (data_shards, n) uint8 array or data_shards buffers of n bytes.
         :param out: where to write: a (parity_shards, n) array or parity_shards writable buffers of
             n bytes; a new array by default. It must not overlap the data.
-        :param threads: over how many threads to split the columns.
+        :param threads: over how many threads to split the columns, at most; what is too little
+            work for a thread stays together.
         :return: the (parity_shards, n) array, or `out`.
         :raises InvalidParameter, ShardSizeMismatch: the rows do not fit; nothing was written.
         :raises NotMDS: the code was made with ``decode_only=True``.
@@ -767,7 +777,8 @@ cdef class Code:
         :param wanted: shard indices to compute; by default all that are not given. A wanted index
             that was given is recomputed without it.
         :param out: mapping wanted index -> writable buffer of n bytes; new arrays by default.
-        :param threads: over how many threads to split the columns.
+        :param threads: over how many threads to split the columns, at most; what is too little
+            work for a thread stays together.
         :return: {index: uint8 array of n bytes}, or the buffers of `out`.
         :raises TooFewShards: fewer than data_shards usable shards (needed, available, missing).
         :raises SingularPattern: with a code that is not MDS only.
@@ -911,7 +922,8 @@ cdef class Code:
         :param columns: slice of byte positions (step 1) to return; all by default. Only these
             columns of the shards are read.
         :param out: (len(wanted), columns) array, or as many writable buffers.
-        :param threads: over how many threads to split the columns.
+        :param threads: over how many threads to split the columns, at most; what is too little
+            work for a thread stays together.
         :return: the (len(wanted), columns) uint8 array, or `out`.
         :raises TooFewShards: a missing row is wanted and fewer than data_shards are given.
         """

@@ -616,7 +616,7 @@ import os, sys
 import numpy as np
 import reed
 code = reed.ReedSolomon(4, 2)
-data = np.arange(4 * 100_000, dtype=np.uint8).reshape(4, -1)
+data = np.arange(4 * 2_000_000, dtype=np.uint8).reshape(4, -1)
 parity = code.encode(data, threads=3)
 child = os.fork()
 if child == 0:
