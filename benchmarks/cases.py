@@ -220,6 +220,23 @@ def _kernel_cases():
              *_rooflines("encode")), is_quick=False)
 
 
+# ---- through ISA-L's interface -------------------------------------------------------------------
+
+def _drop_in_cases():
+    for k, m, factor in ((4, 1, 1.1), (10, 1, 1.1), (4, 2, 1), (10, 4, 1), (12, 6, 1.1),
+                         (20, 10, 1.1), (32, 8, 1.1)):
+        for size, level in ((16 * KIB, HOT), (MIB, ROTATING)):
+            where = "in cache" if level == HOT else "from memory"
+            suffix = "" if level == HOT else "-memory"
+            yield Case(
+                f"drop-in-{k}+{m}-{size // KIB}KiB{suffix}",
+                f"{k}+{m} encode through ISA-L's interface, {_size(size)} shards, {where}",
+                "drop-in", Job(k, m, size, level),
+                (Entrant("reed's libisal", "drop-in", "encode"), _peer("isal", "encode"),
+                 *_rooflines("encode")),
+                (Target(factor, ("ISA-L",), "reed's libisal"),), is_quick=level == HOT)
+
+
 # ---- from Python ---------------------------------------------------------------------------------
 
 ARRAYS = "python-arrays-10+4-64KiB"  # benchmarks.acceptance measures this one alone
@@ -308,7 +325,7 @@ def _thread_cases():
 
 CASES = tuple(case for cases in (
     _encode_cases(), _wide_cases(), _repair_cases(), _integrity_cases(), _kernel_cases(),
-    _python_cases(), _thread_cases()) for case in cases)
+    _drop_in_cases(), _python_cases(), _thread_cases()) for case in cases)
 
 
 # ---- surveys: what the plots show beyond the cases -----------------------------------------------

@@ -12,6 +12,7 @@ from benchmarks.contestant import Absent, Contestant, PythonContender
 from benchmarks.harness import NativeContender, ThreadedContender
 from benchmarks.job import POISON
 from benchmarks.memory import page_aligned
+from benchmarks.peers import isal
 
 GENERATOR_NATIVE, GENERATOR_REPLICATION = 1, 2  # enum reed_generator
 
@@ -109,6 +110,16 @@ class _Held(int):
         held = super().__new__(cls, plan.handle.value)
         held.plan = plan
         return held
+
+
+class DropIn(isal.Library):
+    """Reed behind ISA-L's interface, as a program that was built for ISA-L meets it."""
+
+    name = "drop-in"
+
+    def __init__(self):
+        path = f"{reed.get_library_dir()}/isal/libisal.so.2"
+        super().__init__(self.name, reed.__version__, path)
 
 
 class Reed(Contestant):

@@ -35,24 +35,21 @@ def _pointer(array):
     return array.ctypes.data_as(POINTER(c_uint8))
 
 
-class Peer(Contestant):
-    name = "isal"
+class Library(Contestant):
+    """A library that has ISA-L's interface."""
 
-    def __init__(self):
-        path = _find()
+    def __init__(self, name, version, path):
+        self.name, self.version = name, version
         try:
             self.library = ctypes.CDLL(path)
         except OSError as error:
             raise Absent(str(error)) from None
-        carrier = metadata.version(PACKAGE)
-        self.version = f"{VERSIONS.get(carrier, 'unknown')} (of {PACKAGE} {carrier})"
         for name, arguments in {
             "gf_gen_cauchy1_matrix": [POINTER(c_uint8), c_int, c_int],
             "gf_invert_matrix": [POINTER(c_uint8), POINTER(c_uint8), c_int],
             "ec_encode_data": [c_int, c_int, c_int, c_void_p, c_void_p, c_void_p],
         }.items():
             getattr(self.library, name).argtypes = arguments
-        self.library.crc32_iscsi.restype = c_uint32
 
     # -- matrices and tables --
 
@@ -86,10 +83,6 @@ class Peer(Contestant):
         return {"coder": harness.CODER_ISAL, "context": tables,
                 "function": harness.address(encode)}
 
-    def _crc32c_fields(self):
-        return {"checksum": harness.CHECKSUM_ISAL,
-                "checksum_function": harness.address(self.library.crc32_iscsi)}
-
     # -- through the harness --
 
     def _encoder(self, job, isa=None, prove=None, **fields):
@@ -100,6 +93,21 @@ class Peer(Contestant):
 
     def encode(self, job, isa=None):
         return self._encoder(job, isa)
+
+
+class Peer(Library):
+    name = "isal"
+
+    def __init__(self):
+        path = _find()  # Absent without the package
+        carrier = metadata.version(PACKAGE)
+        version = f"{VERSIONS.get(carrier, 'unknown')} (of {PACKAGE} {carrier})"
+        super().__init__(self.name, version, path)
+        self.library.crc32_iscsi.restype = c_uint32
+
+    def _crc32c_fields(self):
+        return {"checksum": harness.CHECKSUM_ISAL,
+                "checksum_function": harness.address(self.library.crc32_iscsi)}
 
     def xor(self, job):
         """xor_gen, its RAID 5 parity: one parity shard, all coefficients 1."""
