@@ -3,6 +3,7 @@
  * combining, and each constant from first principles. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "check.h"
+#include "kernel_argument.h"
 #include "checksum.h"
 #include "kernels/crc32_constants.h"
 #include "kernels/crc32c_constants.h"
@@ -290,13 +291,7 @@ static void test_combine(void)
 int main(int argument_count, char **arguments)
 {
     CHECK(argument_count == 2, "usage: test_checksum KERNEL");
-    const struct reed_kernel *kernel;
-    enum reed_status status = reed_kernel_find(arguments[1], &kernel);
-    if (status == REED_UNSUPPORTED_KERNEL) {
-        printf("this processor has no %s\n", arguments[1]);
-        return EXIT_NOT_RUN;
-    }
-    CHECK(status == REED_OK, "kernel %s: %s", arguments[1], reed_status_message(status));
+    const struct reed_kernel *kernel = kernel_argument(arguments[1]);
     printf("seed %llu\n", (unsigned long long)seed);
     test_constants(&crc32c);
     test_constants(&crc32);

@@ -4,6 +4,7 @@
  * tests/test_pyeclib_differential.py compares the bytes with liberasurecode's own. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "check.h"
+#include "kernel_argument.h"
 #include "reed.h"
 
 static const uint64_t seed = 20180720;
@@ -185,13 +186,7 @@ static void test_one_pass(const struct reed_kernel *kernel)
 int main(int argument_count, char **arguments)
 {
     CHECK(argument_count == 2, "usage: test_fragment KERNEL");
-    const struct reed_kernel *kernel;
-    enum reed_status status = reed_kernel_find(arguments[1], &kernel);
-    if (status == REED_UNSUPPORTED_KERNEL) {
-        printf("this processor has no %s\n", arguments[1]);
-        return EXIT_NOT_RUN;
-    }
-    CHECK(status == REED_OK, "kernel %s: %s", arguments[1], reed_status_message(status));
+    const struct reed_kernel *kernel = kernel_argument(arguments[1]);
     printf("seed %llu\n", (unsigned long long)seed);
     test_there_and_back();
     test_every_flipped_bit();

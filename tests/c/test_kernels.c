@@ -8,6 +8,7 @@
  * the other axes random; then random combinations, small and large, ROUNDS of them; wide stripes,
  * encoded and decoded; and sizes that are written past the cache. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#include "kernel_argument.h"
 #include "oracle.h"
 #include "reed.h"
 
@@ -566,12 +567,7 @@ int main(int argc, char **argv)
 {
     CHECK(argc == 2 || argc == 3, "usage: %s KERNEL [ROUNDS]", argv[0]);
     long rounds = argc == 3 ? strtol(argv[2], NULL, 10) : 100;
-    enum reed_status status = reed_kernel_find(argv[1], &kernel);
-    if (status == REED_UNSUPPORTED_KERNEL) {
-        printf("this processor cannot run kernel %s\n", argv[1]);
-        return EXIT_NOT_RUN;
-    }
-    CHECK(status == REED_OK, "kernel %s: %s", argv[1], reed_status_message(status));
+    kernel = kernel_argument(argv[1]);
     CHECK(strcmp(reed_kernel_name(kernel), argv[1]) == 0, "name");
     CHECK(reed_kernel_is_supported(kernel), "supported");
     state = seed;
