@@ -17,7 +17,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 from libc.limits cimport INT_MAX
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memcmp, memcpy, memset, strcmp
+from libc.string cimport memcmp, memcpy, memset
 from posix.unistd cimport usleep
 
 from reed cimport creed
@@ -206,7 +206,8 @@ cdef Py_buffer *rows_export(Rows *rows, object buffer, bint writable, str what) 
     except (BufferError, ValueError) as error:
         raise errors.InvalidParameter(f"{what} cannot be used in place: {error}") from None
     rows.view_count += 1
-    if view.itemsize != 1 or (view.format != NULL and strcmp(view.format, b"B") != 0):
+    if view.itemsize != 1 or (view.format != NULL and (
+            view.format[0] != c"B" or view.format[1] != 0)):
         found = view.format.decode() if view.format != NULL else "?"
         raise errors.InvalidParameter(
             f"{what} must hold unsigned bytes (format 'B'), not format {found!r} with items of "
@@ -611,7 +612,7 @@ cdef class Code:
 
     cdef dict given(self, object shards, bint *marks):
         """The caller's shards as a dict, with their indices marked."""
-        memset(marks, 0, SHARDS_MAX * sizeof(bint))
+        memset(marks, 0, (self.data_shards + self.parity_shards) * sizeof(bint))
         if not isinstance(shards, dict):
             if not hasattr(shards, "keys"):
                 raise errors.InvalidParameter(
@@ -911,6 +912,29 @@ cdef class Code:
             memset(rows.pointers[i], 0, rows.size)
         return 0
 
+    cdef int place_rows(self, object wanted, int *position_of) except -1:
+        """The position of each data row in what the caller wants, -1 where he does not. Returns how
+        many rows are wanted."""
+        cdef int row_count = 0
+        cdef Py_ssize_t row
+        for row in range(self.data_shards):
+            position_of[row] = <int>row if wanted is None else -1
+        if wanted is None:
+            return self.data_shards
+        for index in wanted:
+            try:
+                row = index
+            except (TypeError, OverflowError):
+                row = -1
+            if row < 0 or row >= self.data_shards:
+                raise errors.InvalidParameter(
+                    f"wanted rows must be 0 to {self.data_shards - 1}, not {index!r}")
+            if position_of[row] >= 0:
+                raise errors.InvalidParameter(f"row {row} is wanted twice")
+            position_of[row] = row_count
+            row_count += 1
+        return row_count
+
     def decode(self, shards, wanted=None, columns=None, out=None, threads=1):
         """Get the data rows back.
 
@@ -929,48 +953,38 @@ cdef class Code:
         """
         cdef bint available[SHARDS_MAX]
         cdef bint computed[SHARDS_MAX]
-        cdef int position_of[SHARDS_MAX]
-        cdef Rows sources, copies, targets
+        cdef int position_of[SHARDS_MAX]          # of a data row in the result; -1: not wanted
+        cdef uint8_t *given_row[SHARDS_MAX]       # NULL: not taken, or not given
+        cdef Rows sources, targets
         cdef const uint8_t *from_column[SHARDS_MAX]
         cdef uint8_t *to_row[SHARDS_MAX]
-        cdef Py_ssize_t begin, end, size = 0
+        cdef Py_ssize_t begin, end
         cdef Plan plan = None
         cdef uint32_t i
-        cdef Py_ssize_t row
-        cdef int row_count = 0
+        cdef int row, row_count
         cdef bint is_missing = False
         given = self.given(shards, available)
-        memset(computed, 0, sizeof(computed))
-        for row in range(SHARDS_MAX):
-            position_of[row] = -1
-        for index in range(self.data_shards) if wanted is None else wanted:
-            try:
-                row = index
-            except (TypeError, OverflowError):
-                row = -1
-            if row < 0 or row >= self.data_shards:
-                raise errors.InvalidParameter(
-                    f"wanted rows must be 0 to {self.data_shards - 1}, not {index!r}")
-            if position_of[row] >= 0:
-                raise errors.InvalidParameter(f"row {row} is wanted twice")
-            position_of[row] = row_count
-            row_count += 1
-            if not available[row]:
-                computed[row] = is_missing = True
+        row_count = self.place_rows(wanted, position_of)
+        for row in range(self.data_shards):
+            given_row[row] = NULL
+            computed[row] = position_of[row] >= 0 and not available[row]
+            is_missing |= computed[row]
+        for row in range(self.data_shards, self.data_shards + self.parity_shards):
+            computed[row] = False
         if is_missing:
             plan = self.reconstruct_plan(available, computed)
         rows_begin(&sources)
-        rows_begin(&copies)
         rows_begin(&targets)
         try:
             if plan is not None:
                 self.take_sources(&sources, plan.plan, given)
-                copies.size = sources.size
+                for i in range(sources.count):
+                    given_row[creed.reed_plan_source(plan.plan, i)] = sources.pointers[i]
             for row in range(self.data_shards):
-                if position_of[row] >= 0 and available[row]:
-                    self.take_shard(&copies, row, given)
-            size = max(copies.size, 0)
-            column_range(columns, size, &begin, &end)
+                if position_of[row] >= 0 and available[row] and given_row[row] == NULL:
+                    self.take_shard(&sources, row, given)
+                    given_row[row] = sources.pointers[sources.count - 1]
+            column_range(columns, max(sources.size, 0), &begin, &end)
             if out is None:
                 out = new_rows(row_count, end - begin)
                 rows_take(&targets, out, row_count, True, "out")
@@ -978,14 +992,12 @@ cdef class Code:
                 targets.size = end - begin
                 rows_take(&targets, out, row_count, True, "out")
                 refuse_overlap(&sources, &targets, 0, targets.size)
-                refuse_overlap(&copies, &targets, 0, targets.size)
-            i = 0
-            with nogil:
-                for row in range(self.data_shards):
-                    if position_of[row] >= 0 and available[row]:
-                        memcpy(targets.pointers[position_of[row]], copies.pointers[i] + begin,
-                               end - begin)
-                        i += 1
+            if is_brief(NULL, end - begin, row_count):
+                copy_rows(given_row, self.data_shards, begin, end, targets.pointers, position_of)
+            else:
+                with nogil:
+                    copy_rows(given_row, self.data_shards, begin, end, targets.pointers,
+                              position_of)
             if plan is not None:
                 for i in range(sources.count):
                     from_column[i] = sources.pointers[i] + begin
@@ -995,7 +1007,6 @@ cdef class Code:
                 apply_plan(plan.plan, from_column, to_row, end - begin, threads)
         finally:
             rows_release(&sources)
-            rows_release(&copies)
             rows_release(&targets)
         return out
 
@@ -1170,6 +1181,15 @@ cdef class Code:
         finally:
             rows_release(&sources)
             rows_release(&targets)
+
+
+cdef void copy_rows(uint8_t *const *rows, int count, Py_ssize_t begin, Py_ssize_t end,
+                    uint8_t *const *targets, const int *position_of) noexcept nogil:
+    """Columns [begin, end) of the rows that are there and have a position among the targets."""
+    cdef int row
+    for row in range(count):
+        if rows[row] != NULL and position_of[row] >= 0:
+            memcpy(targets[position_of[row]], rows[row] + begin, end - begin)
 
 
 cdef int column_range(object columns, Py_ssize_t size, Py_ssize_t *begin,
