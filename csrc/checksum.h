@@ -40,6 +40,8 @@ uint32_t crc32_sse42(uint32_t value, const uint8_t *data, size_t size);
 /* 512-bit carry-less folding from 256 bytes up, else the above; need cpu_has_avx512_gfni(). */
 uint32_t crc32c_avx512(uint32_t value, const uint8_t *data, size_t size);
 uint32_t crc32_avx512(uint32_t value, const uint8_t *data, size_t size);
+/* The same in one pass with a copy; needs cpu_has_avx512_gfni(). */
+uint32_t crc32_copy_avx512(uint32_t value, const uint8_t *data, size_t size, uint8_t *copy);
 #endif
 
 #if defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))

@@ -92,6 +92,7 @@ const struct reed_kernel reed_kernel_avx512_gfni = {
     .fence = kernel_fence,
     .crc32c = crc32c_avx512,
     .crc32 = crc32_avx512,
+    .crc32_copy = crc32_copy_avx512,
     .folding = &crc32c_folding_avx512,
 };
 

@@ -11,6 +11,7 @@
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 
 #include <immintrin.h>
+#include <string.h>
 
 #include "bytes.h"
 #include "kernels/crc32_constants.h"
@@ -183,30 +184,38 @@ TARGET_AVX512 static inline __m128i fold_lanes(const struct crc_folds *folds, __
     return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-/* The 128-bit remainder of `crc` and all but the last size % 64 bytes; size is 256 or more. */
-TARGET_AVX512 static inline __m128i fold_vectors(const struct crc_folds *folds, uint32_t crc,
-                                                 const uint8_t *data, size_t size)
+/* 64 bytes of `data` from `at` on, also put into `copy` where that is not NULL. */
+TARGET_AVX512 static inline __m512i take_512(const uint8_t *data, size_t at, uint8_t *copy)
+{
+    const __m512i vector = _mm512_loadu_si512(data + at);
+    if (copy != NULL) _mm512_storeu_si512(copy + at, vector);
+    return vector;
+}
+
+/* The 128-bit remainder of `crc` and all but the last size % 64 bytes, which are copied as well
+ * where `copy` is not NULL; size is 256 or more. */
+TARGET_AVX512 static inline __attribute__((always_inline)) __m128i fold_vectors(
+    const struct crc_folds *folds, uint32_t crc, const uint8_t *data, size_t size, uint8_t *copy)
 {
     /* Four vectors hide the latency of the products. */
-    __m512i a = _mm512_xor_si512(_mm512_loadu_si512(data),
+    __m512i a = _mm512_xor_si512(take_512(data, 0, copy),
                                  _mm512_zextsi128_si512(_mm_cvtsi32_si128((int32_t)crc)));
-    __m512i b = _mm512_loadu_si512(data + 64);
-    __m512i c = _mm512_loadu_si512(data + 128);
-    __m512i d = _mm512_loadu_si512(data + 192);
-    data += 256;
-    size -= 256;
+    __m512i b = take_512(data, 64, copy);
+    __m512i c = take_512(data, 128, copy);
+    __m512i d = take_512(data, 192, copy);
     const __m512i by_256 = fold_constant(folds->by_256);
-    for (; size >= 256; data += 256, size -= 256) {
-        a = fold_512(a, by_256, _mm512_loadu_si512(data));
-        b = fold_512(b, by_256, _mm512_loadu_si512(data + 64));
-        c = fold_512(c, by_256, _mm512_loadu_si512(data + 128));
-        d = fold_512(d, by_256, _mm512_loadu_si512(data + 192));
+    size_t at = 256;
+    for (; size - at >= 256; at += 256) {
+        a = fold_512(a, by_256, take_512(data, at, copy));
+        b = fold_512(b, by_256, take_512(data, at + 64, copy));
+        c = fold_512(c, by_256, take_512(data, at + 128, copy));
+        d = fold_512(d, by_256, take_512(data, at + 192, copy));
     }
     const __m512i by_64 = fold_constant(folds->by_64);
     d = fold_512(a, fold_constant(folds->by_192), d);
     d = fold_512(b, fold_constant(folds->by_128), d);
     d = fold_512(c, by_64, d);
-    for (; size >= 64; data += 64, size -= 64) d = fold_512(d, by_64, _mm512_loadu_si512(data));
+    for (; size - at >= 64; at += 64) d = fold_512(d, by_64, take_512(data, at, copy));
     return fold_lanes(folds, d);
 }
 
@@ -223,16 +232,28 @@ TARGET_AVX512 uint32_t crc32c_avx512(uint32_t value, const uint8_t *data, size_t
 {
     if (size < 256) return crc32c_sse42(value, data, size);
 
-    return crc32c_finish(fold_vectors(&crc32c_folds, ~value, data, size), data + size / 64 * 64,
-                         size % 64);
+    return crc32c_finish(fold_vectors(&crc32c_folds, ~value, data, size, NULL),
+                         data + size / 64 * 64, size % 64);
 }
 
 TARGET_AVX512 uint32_t crc32_avx512(uint32_t value, const uint8_t *data, size_t size)
 {
     if (size < 256) return crc32_sse42(value, data, size);
 
-    return ~crc32_finish(fold_vectors(&crc32_folds, ~value, data, size), data + size / 64 * 64,
-                         size % 64);
+    return ~crc32_finish(fold_vectors(&crc32_folds, ~value, data, size, NULL),
+                         data + size / 64 * 64, size % 64);
+}
+
+TARGET_AVX512 uint32_t crc32_copy_avx512(uint32_t value, const uint8_t *data, size_t size,
+                                         uint8_t *copy)
+{
+    if (size < 256) {
+        memcpy(copy, data, size);
+        return crc32_sse42(value, copy, size);
+    }
+    memcpy(copy + size / 64 * 64, data + size / 64 * 64, size % 64);
+    return ~crc32_finish(fold_vectors(&crc32_folds, ~value, data, size, copy),
+                         copy + size / 64 * 64, size % 64);
 }
 
 /* ---- many shards side by side -------------------------------------------------------------- */

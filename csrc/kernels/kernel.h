@@ -86,6 +86,10 @@ struct reed_kernel {
     uint32_t (*crc32c)(uint32_t value, const uint8_t *data, size_t size);
     uint32_t (*crc32)(uint32_t value, const uint8_t *data, size_t size);
 
+    /* CRC-32 of bytes that are copied in the same pass; NULL: no better way than one after the
+     * other. What is summed is what was stored, though the source may change meanwhile. */
+    uint32_t (*crc32_copy)(uint32_t value, const uint8_t *data, size_t size, uint8_t *copy);
+
     /* CRC32Cs of many shards side by side; NULL: no better way than `crc32c`. */
     const struct crc32c_folding *folding;
 };

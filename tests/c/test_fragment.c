@@ -128,10 +128,12 @@ static void test_legacy_checksum_of_a_payload(void)
 
 static void test_one_pass(const struct reed_kernel *kernel)
 {
-    enum { K = 5, M = 3, SIZE_MAX_TESTED = 70000 };
+    /* 87,360 columns are one slice of fragment.c. */
+    enum { K = 5, M = 3, SIZE_MAX_TESTED = 180000 };
     static uint8_t sources[K][SIZE_MAX_TESTED], copies[K][SIZE_MAX_TESTED];
     static uint8_t targets[M][SIZE_MAX_TESTED], expected[M][SIZE_MAX_TESTED];
-    static const size_t sizes[] = {0, 1, 63, 64, 65, 4096, 14528, 14529, 65537, SIZE_MAX_TESTED};
+    static const size_t sizes[] = {0, 1, 63, 64, 65, 255, 256, 257, 410, 511, 4096, 87360, 87361,
+                                  174720, 174783, SIZE_MAX_TESTED};
     uint64_t random = seed + 3;
     struct reed_code_options options = {.struct_size = sizeof options, .data_shards = K,
                                         .parity_shards = M, .kernel = kernel};
