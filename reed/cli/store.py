@@ -28,7 +28,8 @@ def command():
     """Keep objects over several disks, and prove at any time what is there.
 
     Every command but create takes -s, one target of the store (or several): the others are looked
-    for where they last were. REED_STORE in the environment does the same.
+    for where they last were. REED_STORE in the environment does the same. A target is a folder or
+    a URL that fsspec knows, such as s3://bucket/path.
 
     \b
       reed store create disk0 disk1 disk2 --copies 3
@@ -129,7 +130,7 @@ def create(session, folders, data_shards, parity_shards, copies, domains, block_
            write_quorum, retention_hours, reserve, allow_shared_devices):
     """Make a new store over the folders DIR, which must exist and hold no store.
 
-    10+4 by default. Targets on one disk fail together and are refused.
+    10+4 by default. Targets on one disk, or in one bucket, fail together and are refused.
     """
     from ..store import Store
 
