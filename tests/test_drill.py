@@ -8,7 +8,7 @@ import pytest
 
 import reed
 from cli_run import run
-from reed.drill import FAULTS, run_drill
+from reed.drill import FAULTS, faults, faulty, run_drill
 from reed.drill.faults import ONE_STRENGTH, _run_victim
 from reed.drill.scene import Scene
 from reed.files import medium
@@ -116,6 +116,51 @@ def test_salvage_with_a_wrong_byte_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr(Store, "salvage", salvage)
     report = run_drill(tmp_path, code=reed.ReedSolomon(4, 2), faults=["cut-shards"], seed=1)
     assert [finding.verdict for finding in report.findings] == ["exact", "WRONG"]
+
+
+def test_an_object_that_is_gone_is_found(tmp_path, monkeypatch):
+    def read(self, key):
+        raise reed.ObjectNotFound("gone", key=key)
+
+    monkeypatch.setattr(Store, "read", read)
+    report = run_drill(tmp_path, code=reed.Replication(3), faults=["kill-targets"])
+    assert report.findings[0].verdict == "WRONG"
+
+
+def test_what_a_dead_process_acknowledged_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(faults, "_run_victim", lambda *_: True)
+    for name in ONE_STRENGTH[:2]:
+        report = run_drill(tmp_path, code=reed.Replication(3), faults=[name])
+        assert [finding.verdict for finding in report.findings] == ["WRONG"]
+
+
+def test_what_a_dead_process_left_is_judged_before_anyone_repairs_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(faults, "_run_victim", lambda *_: False)
+    monkeypatch.setattr(Scene, "judge", lambda *_: "WRONG" if len(_) == 4 else "exact")
+    report = run_drill(tmp_path, code=reed.Replication(3), faults=["kill-put"])
+    assert [finding.verdict for finding in report.findings] == ["WRONG"]
+
+
+@pytest.mark.parametrize("fault, call, verdict, expected", [
+    ("flip-bits", 2, "refused", (False, True)),  # beyond, one object may be refused, and no other
+    ("full-disk", 0, "WRONG", (False, True)),
+    ("flip-bits", 1, "refused", (True, False))])  # within; then what heal looks at
+def test_every_object_is_judged(tmp_path, monkeypatch, fault, call, verdict, expected):
+    real, calls = Scene.judge_all, []
+
+    def judge_all(self, store):
+        calls.append(real(self, store))
+        return dict.fromkeys(calls[-1], verdict) if len(calls) == call + 1 else calls[-1]
+
+    monkeypatch.setattr(Scene, "judge_all", judge_all)
+    report = run_drill(tmp_path, code=reed.Replication(3), faults=[fault])
+    assert (report.is_as_promised, report.is_healed) == expected
+
+
+def test_a_full_disk_says_that_it_is_full(tmp_path):
+    scene = Scene(tmp_path / "scene", reed.Replication(3), {}, random.Random(1))
+    with scene.opened({1: faulty.FULL}) as store:
+        assert store.put("key", b"x" * 9000).failures == {1: "No space left on device"}
 
 
 # ---- the command ---------------------------------------------------------------------------------
