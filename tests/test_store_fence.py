@@ -93,8 +93,8 @@ def test_a_writer_that_wakes_up_is_refused(tmp_path, act, stop):
 
 
 def test_what_was_written_after_the_last_look_is_not_acknowledged(tmp_path, monkeypatch):
-    """All records at once pass their check, then the other host takes over: too late to be kept
-    out, and not too late to say so."""
+    """All records at once pass their check, then the other host takes over and puts the same key: too
+    late to be kept out, and not too late to say so; and what the other one put stays."""
     looked = Roster.require_in_force
     came = []
 
@@ -103,6 +103,7 @@ def test_what_was_written_after_the_last_look_is_not_acknowledged(tmp_path, monk
         monkeypatch.setattr(folder, "_LOCK_NAME", "lock-two")
         with reed.Store.open(tmp_path / "disk0", host="two", threads=1) as other:
             other.take_over()
+            other.put("key", b"of the other")
 
     barrier = threading.Barrier(6, action=take_over)
 
@@ -118,6 +119,11 @@ def test_what_was_written_after_the_last_look_is_not_acknowledged(tmp_path, monk
             store.put("key", b"content")
         with pytest.raises(reed.LeaseHeld):
             store.put("key", b"content")
+        assert store.read("key") == b"of the other"
+    monkeypatch.setattr(folder, "_LOCK_NAME", "lock-two")
+    with reed.Store.open(tmp_path / "disk0", host="two", threads=1) as other:
+        other.delete("key")
+        assert list(other.list()) == []
 
 
 def test_a_folder_that_is_swapped_under_a_writer_takes_no_record(tmp_path):

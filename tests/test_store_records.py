@@ -205,6 +205,9 @@ def test_names_tell_their_keys(key):
         return
     name = layout.record_name(key).removeprefix("objects/")
     assert layout.parse_record_name(name) == key
+    for takeovers in (1, 12):
+        again = layout.record_name(key, takeovers).removeprefix("objects/")
+        assert layout.parse_record_name(again) == key and again != name
     assert all(len(part.encode()) < 200 and part not in (".", "..") and part[0] != "."
                for part in name.split("/"))
     version = str(Version(1, 2, "0" * 16))

@@ -18,6 +18,7 @@ ID_DIGITS = 32
 _TEXT_MAX = 4096
 _COUNT_MAX = 1 << 48
 _SLOTS_MAX = 1024
+_TAKEOVERS_MAX = 1 << 16
 _ENTRIES_MAX = 4096
 # A write is refused here: a record that cannot be read again must never be made.
 ENTRIES_WRITTEN_MAX = 4000
@@ -260,6 +261,7 @@ class Config:
     reserve_bytes: int
     allows_shared_devices: bool
     slots: tuple[Slot, ...]
+    takeovers: int = 0  # how often another host became the writer: it has records of its own
 
     @property
     def majority(self) -> int:
@@ -302,4 +304,5 @@ class Config:
                    _integer(content, "write_quorum", 1, 256),
                    _number(content, "retention_hours"),
                    _integer(content, "reserve_bytes", 0, 1 << 62),
-                   _flag(content, "allows_shared_devices"), slots)
+                   _flag(content, "allows_shared_devices"), slots,
+                   _integer(content, "takeovers", 0, _TAKEOVERS_MAX))

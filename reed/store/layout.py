@@ -14,7 +14,7 @@ KEY_BYTES_MAX = 1024
 _PIECE_MAX = 120
 _KEYS_REMEMBERED = 1024
 _SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
-_RECORD = re.compile(r"[0-9a-f]{2}/(?P<name>.+)\.record", re.DOTALL)
+_RECORD = re.compile(r"[0-9a-f]{2}/(?P<name>.+?)(~[1-9][0-9]*)?\.record", re.DOTALL)
 _SHARD = re.compile(r"[0-9a-f]{2}/(?P<name>.+)\.(?P<version>[0-9a-f]{8}-[0-9a-f]{12}-[0-9a-f]{16})"
                     r"\.(?P<index>[0-9]{3})\.reed", re.DOTALL)
 
@@ -60,9 +60,9 @@ def unescape(name: str) -> str | None:
     return key if key and escape(key) == name else None
 
 
-def record_name(key: str) -> str:
-    """Where a key's record stands."""
-    return f"{OBJECTS}/{fan(key)}/{escape(key)}.record"
+def record_name(key: str, takeovers: int = 0) -> str:
+    """Where a key's record stands that was written after so many take-overs."""
+    return f"{OBJECTS}/{fan(key)}/{escape(key)}{f'~{takeovers}' if takeovers else ''}.record"
 
 
 def shard_name(key: str, version: str, shard_index: int) -> str:

@@ -340,9 +340,7 @@ class Roster:
     def entries_on(self, member: Member, key: str) -> tuple[Entry, ...] | None:
         """What one target says of a key; None when it cannot be read now or is damaged."""
         try:
-            content = record.read_expected(
-                member.target, layout.record_name(key), "object", self.config.store_id,
-                member.slot.target_id, key)
+            content = self._record_of(member, key)
             # The targets of a store mostly say the same: it is parsed once.
             parsed, entries = self._parsed
             if content != parsed:
@@ -354,6 +352,19 @@ class Roster:
             return () if self.is_there(member) else None
         except (OSError, FormatError):
             return None
+
+    def _record_of(self, member: Member, key: str) -> list:
+        """The content of the newest record of a key. A host that took over never writes the records
+        of the one before, so whatever that one still writes replaces nothing."""
+        for takeovers in range(self.config.takeovers, 0, -1):
+            with contextlib.suppress(FileNotFoundError):
+                return self._read_record(member, key, takeovers)
+        return self._read_record(member, key, 0)
+
+    def _read_record(self, member: Member, key: str, takeovers: int) -> list:
+        return record.read_expected(
+            member.target, layout.record_name(key, takeovers), "object", self.config.store_id,
+            member.slot.target_id, key)
 
     def is_there(self, member: Member) -> bool:
         """Whether a target is still the one that was looked at, and not an empty place."""
@@ -384,18 +395,20 @@ class Roster:
         if listed < needed:
             raise Uncertain(f"only {listed} of {needed} slots that are needed can be listed",
                             answered=listed, needed=needed)
-        keys = map(layout.parse_record_name, names)
+        keys = set(map(layout.parse_record_name, names))
         return sorted(key for key in keys if key is not None and key.startswith(prefix))
 
     def write_entries(self, member: Member, key: str, entries: tuple[Entry, ...]) -> None:
         """Writes the record of a key on one target; an empty one is removed. Raises LeaseHeld when
         another host took over."""
-        name = layout.record_name(key)
         if not entries:
             self.require_in_force(member)
-            member.target.unlink(name)
+            # The newest last: an older one must never be what is found.
+            for takeovers in range(self.config.takeovers + 1):
+                member.target.unlink(layout.record_name(key, takeovers))
             return
         ordered = sorted(entries, key=lambda entry: entry.version, reverse=True)
+        name = layout.record_name(key, self.config.takeovers)
         record.write(member.target, name, record.pack(
             "object", self.config.store_id, member.slot.target_id, key,
             [entry.content() for entry in ordered]),
@@ -490,12 +503,18 @@ class Roster:
                 config = config.with_slot(number, state="stale")
             self.change(config)
 
-    def change(self, config: Config) -> None:
+    def take_over(self) -> None:
+        """Makes this host the writer, under the lock. Raises Uncertain."""
+        # One epoch is left out: the other host may be writing the next one, unseen.
+        self.change(replace(self.config, writer=self.host, takeovers=self.config.takeovers + 1),
+                    step=2)
+
+    def change(self, config: Config, step: int = 1) -> None:
         """Puts a configuration in force, under the lock; the epoch is set here. Targets that fail
         to take it are excluded from it. Raises Uncertain."""
         while True:
             epochs = [member.own.epoch for member in self.members.values() if member.own]
-            config = replace(config, epoch=max([*epochs, self.config.epoch, config.epoch]) + 1,
+            config = replace(config, epoch=max([*epochs, self.config.epoch, config.epoch]) + step,
                              nonce=self._entropy(8).hex(), is_settled=False)
             active = sum(slot.state == "active" and slot.is_counted for slot in config.slots)
             if active < config.majority:
@@ -525,17 +544,24 @@ class Roster:
             try:
                 if member.target is None:
                     raise OSError(member.reason)
-                if member.stamp is not None:
-                    self.require_in_force(member)
-                write_config(member.target, config, slot.target_id)
-                member.own = config
-                member.stamp = member.target.stamp(layout.CONFIG_NAMES[0])
+                self._replace_config(member, config)
             except LeaseHeld:
                 raise
             except (OSError, ReedError) as error:
                 member.reason = describe(error)
                 failures.add(slot.number)
         return failures
+
+    def _replace_config(self, member: Member, config: Config) -> None:
+        """Writes a configuration to one target. Each copy is looked at for itself: of those of a
+        host that takes over meanwhile one is left, and the newer one counts."""
+        def check() -> None:
+            if member.stamp is not None:
+                self.require_in_force(member)
+
+        write_config(member.target, config, member.slot.target_id, check)
+        member.own = config
+        member.stamp = member.target.stamp(layout.CONFIG_NAMES[0])
 
     def _finish_change(self) -> None:
         """Finishes a change of the configuration that a crash interrupted, under the lock."""
@@ -558,9 +584,7 @@ class Roster:
                 except (OSError, FormatError):
                     pass  # written anew, as one that says something else is
                 try:
-                    self.require_in_force(member)
-                    write_config(member.target, member.own, member.slot.target_id)
-                    member.stamp = member.target.stamp(layout.CONFIG_NAMES[0])
+                    self._replace_config(member, member.own)
                 except LeaseHeld:
                     raise
                 except (OSError, ReedError) as error:
@@ -593,11 +617,12 @@ def entries_for(state: KeyState, own: tuple[Entry, ...] | None) -> set[Entry]:
     return (kept | set(state.committed)) - set(state.dead)
 
 
-def write_config(target: Target, config: Config, target_id: str) -> None:
-    """Writes both copies of a configuration to a target."""
+def write_config(target: Target, config: Config, target_id: str,
+                 check: Callable[[], object] | None = None) -> None:
+    """Writes both copies of a configuration to a target; `check` as in ``record.write``."""
     data = record.pack("store", config.store_id, target_id, None, config.content())
     for name in reversed(layout.CONFIG_NAMES):
-        record.write(target, name, data)
+        record.write(target, name, data, check=check)
 
 
 def describe(error: Exception) -> str:

@@ -526,7 +526,7 @@ class Store:
         with self._guard, self._roster.lock():
             self._roster.require_majority()
             before = self._roster.config.writer
-            self._roster.change(replace(self._roster.config, writer=self._roster.host))
+            self._roster.take_over()
             self._journal("take over", {}, "nothing", {"was": before})
 
     # -- the parts of the above --

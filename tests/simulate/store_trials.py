@@ -297,10 +297,11 @@ class Trial:
 
     def list(self) -> None:
         try:
-            found = {info.key for info in self.store.list()}
+            found = [info.key for info in self.store.list()]
         except reed.Uncertain as error:
             assert self._has_unfinished(), error
             return
+        assert found == sorted(set(found))
         for key, values in self.model.items():
             assert (key in found) or ABSENT in values, f"{key!r} is not listed"
             assert (key not in found) or values != {ABSENT}, f"{key!r} is listed"
@@ -420,8 +421,8 @@ class Trial:
     # -- what must be true --
 
     def _check_everything(self) -> None:
-        assert {info.key for info in self.store.list()} == {
-            key for key in KEYS if self._settle(key) is not ABSENT}
+        assert [info.key for info in self.store.list()] == [
+            key for key in KEYS if self._settle(key) is not ABSENT]
         report = self.store.scrub()
         assert report.status in ("clean", "nothing read"), report
 
@@ -482,7 +483,8 @@ class Trial:
 
     def _has_entry(self, slot, key: str, version: str) -> bool:
         """Whether the medium of a slot has a record of a key that names a version."""
-        file = self.disks[slot.location].names_now.get(layout.record_name(key))
+        file = self.disks[slot.location].names_now.get(
+            layout.record_name(key, self.store.config.takeovers))
         try:
             return version in str(record.unpack(bytes(file.medium), ""))
         except (AttributeError, TypeError, reed.FormatError):
