@@ -28,9 +28,9 @@ enum {
 /* The first version whose headers carry a checksum: 1.2.0. */
 #define FRAGMENT_VERSION_CHECKED UINT32_C(0x010200)
 
-/* Columns of one slice: about what a second-level cache of 1 MiB holds. Measured on a Zen 4: what is
- * read and written in long runs comes at nearly the rate of a copy; slices a sixth as large took half
- * as long again for 10 MiB, and as long for 1 MiB. */
+/* Columns of one slice: about what a second-level cache of 1 MiB holds. Measured on a Zen 4: what
+ * is read and written in long runs comes at nearly the rate of a copy; slices a sixth as large took
+ * half as long again for 10 MiB, and as long for 1 MiB. */
 enum { SLICE_BYTES = 786432, SLICE_COLUMNS_MIN = 2048, SLICE_COLUMNS_STEP = 64 };
 
 static uint32_t swap_u32(uint32_t value)

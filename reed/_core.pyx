@@ -3,7 +3,8 @@
 """The only door from Python to the C core.
 
 Buffers are taken from Python, checked, and handed to one C call with the GIL released, unless the
-call is over sooner than that takes; statuses become exceptions. Nothing is computed here. What the arguments mean stands on each method.
+call is over sooner than that takes; statuses become exceptions. Nothing is computed here. What the
+arguments mean stands on each method.
 """
 
 cimport cython

@@ -4,8 +4,8 @@
  *
  * Folding keeps a 128-bit remainder per lane; two carry-less products move it ahead by a fixed
  * distance, where the next data is added. The last 128 bits are reduced by the crc32 instruction
- * or by carry-less products. The constants are explained where they are made, crc32c_constants.h, and
- * struct crc_folds. */
+ * or by carry-less products. The constants are explained where they are made, crc32c_constants.h
+ * and struct crc_folds. */
 #include "checksum.h"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -94,9 +94,9 @@ static const uint8_t byte_shifts[48] = {
     0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
 };
 
-/* The CRC-32 register after a 128-bit remainder R: R x^32 modulo P. Two products bring R below x^64,
- * as F; then Barrett's division: the quotient of F x^32 by P is that of F (x^96 / P) by x^64. Bit i
- * of the 128 is the coefficient of x^(127 - i), before and after each step. */
+/* The CRC-32 register after a 128-bit remainder R: R x^32 modulo P. Two products bring R below
+ * x^64, as F; then Barrett's division: the quotient of F x^32 by P is that of F (x^96 / P) by x^64.
+ * Bit i of the 128 is the coefficient of x^(127 - i), before and after each step. */
 TARGET_SSE42 static inline uint32_t crc32_reduce(__m128i remainder)
 {
     const __m128i x63 = _mm_cvtsi64_si128((int64_t)crc32_reduction[0]);
