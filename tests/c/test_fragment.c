@@ -119,7 +119,10 @@ static void test_legacy_checksum_of_a_payload(void)
     struct reed_fragment_info info = {.payload_size = 1, .payload_crc32 = reed_crc32(0, "a", 1)};
     const uint8_t payload[1] = {'a'};
     CHECK(reed_fragment_crc32_matches(&info, reed_crc32(0, payload, 1), payload), "today's");
-    CHECK(!reed_fragment_crc32_matches(&info, reed_crc32(0, payload, 1) ^ 1, payload), "wrong");
+    for (int bit = 0; bit < 32; bit++) {
+        uint32_t wrong = reed_crc32(0, payload, 1) ^ UINT32_C(1) << bit;
+        CHECK(!reed_fragment_crc32_matches(&info, wrong, payload), "wrong in bit %d", bit);
+    }
     /* ~(T[(0xff ^ 'a')] ^ 0xffffffff) with T[x ^ 0xff] from today's: T = ~crc ^ 0x00ffffff. */
     uint32_t entry = ~info.payload_crc32 ^ 0x00ffffff;
     info.payload_crc32 = ~(entry ^ 0xffffffff);

@@ -10,43 +10,12 @@
  * column; locate names exactly the wrong shards within its bound, and never fails beyond it in a way
  * that is not documented. */
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "reed.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(condition)                                                        \
-    do {                                                                          \
-        if (!(condition)) {                                                       \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);       \
-            abort();                                                              \
-        }                                                                         \
-    } while (0)
-
 enum { SHARDS = REED_SHARDS_MAX, COLUMNS_MAX = 300 };
-
-/* The fuzzer's bytes, then zeros. */
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
-static unsigned next(struct input *input)
-{
-    if (input->size == 0) return 0;
-    input->size--;
-    return *input->data++;
-}
-
-static unsigned next_below(struct input *input, unsigned limit)
-{
-    unsigned value = next(input);
-    if (limit > 256) value = value << 8 | next(input);
-    return value % limit;
-}
 
 /* A stripe in memory that the sanitizer watches byte by byte. */
 struct stripe {
@@ -55,13 +24,6 @@ struct stripe {
     size_t columns;
     uint8_t *shards[SHARDS];
 };
-
-static void *take(size_t size)
-{
-    void *memory = malloc(size > 0 ? size : 1);
-    REQUIRE(memory != NULL);
-    return memory;
-}
 
 static void apply(const struct reed_plan *plan, const uint8_t *const *sources,
                   uint8_t *const *targets, size_t begin, size_t end)

@@ -10,23 +10,12 @@
  * fuzzer reaches the range checks. Properties: no access outside the input (it is copied to memory
  * of exactly its size), nothing is left in the output after an error, and whatever parses is
  * written again as the same bytes. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bytes.h"
+#include "fuzz.h"
 #include "reed.h"
 #include "size.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(condition)                                                        \
-    do {                                                                          \
-        if (!(condition)) {                                                       \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);       \
-            abort();                                                              \
-        }                                                                         \
-    } while (0)
 
 static bool all_zero(const uint8_t *bytes, size_t size)
 {
@@ -120,8 +109,7 @@ static void check_all(const uint8_t *bytes, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint8_t *bytes = malloc(size + (size == 0));
-    REQUIRE(bytes != NULL);
+    uint8_t *bytes = take(size);
     if (size > 0) memcpy(bytes, data, size);
     check_all(bytes, size);
     if (size >= 16) check_layout(bytes);
