@@ -93,8 +93,8 @@ def test_a_writer_that_wakes_up_is_refused(tmp_path, act, stop):
 
 
 def test_what_was_written_after_the_last_look_is_not_acknowledged(tmp_path, monkeypatch):
-    """All records at once pass their check, then the other host takes over and puts the same key: too
-    late to be kept out, and not too late to say so; and what the other one put stays."""
+    """All records at once pass their check, then the other host takes over and puts the same key:
+    too late to be kept out, and not too late to say so; and what the other one put stays."""
     looked = Roster.require_in_force
     came = []
 

@@ -65,6 +65,15 @@ def test_a_copy_that_a_migration_did_not_finish_leaves_the_object_certain():
         assert not settle([(other, copy, OLD), (OLD,), None], 3).is_certain
 
 
+def test_a_tombstone_that_is_being_forgotten_leaves_it_certain_that_nothing_is_there():
+    gone = entry(3, "tombstone")
+    state = settle([(gone,), (), None], 3)
+    assert state.undecided == (gone,) and state.newest is None and state.is_certain
+    assert settle([(gone, entry(2, "tombstone")), (entry(2, "tombstone"),), None], 3).is_certain
+    assert not settle([(gone, OLD), (), None], 3).is_certain
+    assert not settle([(gone, OLD), (OLD,), None], 3).is_certain
+
+
 def test_entries_of_one_version_that_differ_are_different_entries():
     other = replace(NEW, size=11)
     assert settle([(NEW,), (other,), ()], 3).committed == ()

@@ -67,14 +67,18 @@ class KeyState:
 
     @property
     def is_certain(self) -> bool:
-        """Whether ``newest`` is the truth: nothing newer may be committed, or only a copy of it
-        that a migration was making, which has the same bytes."""
-        if self.answered < self.needed:
-            return False
+        """Whether ``newest`` is the truth: whatever else may be committed is older, or says the
+        same of the object: a copy that a migration was making, or once more that it is gone."""
+        return self.answered >= self.needed and not any(
+            self._would_change(entry) for entry in self.undecided)
+
+    def _would_change(self, entry: Entry) -> bool:
         newest = self.newest
-        return all(newest is not None and (newest.version > entry.version
-                                           or entry.migrated_from == str(newest.version))
-                   for entry in self.undecided)
+        if newest is not None and newest.version > entry.version:
+            return False
+        if self.current is None:
+            return entry.is_object
+        return entry.migrated_from != str(newest.version)
 
     @property
     def current(self) -> Entry | None:

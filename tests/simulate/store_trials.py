@@ -74,6 +74,7 @@ class Trial:
         self.faulty: list[str] = []
         self.log: list[str] = []
         self.serial = 0
+        self.born: dict[tuple[str, bytes], int] = {}  # when a value was last put
         self.store = reed.Store.create(
             list(self.disks.values()), code=code, block_size=4096, reserve_bytes=0,
             retention_hours=rng.choice([0, 1]), digest=rng.choice(["sha256", "none"]),
@@ -166,7 +167,7 @@ class Trial:
             with reed.Store.open(self._slots_disks(), **self._options()) as store:
                 store.take_over()
                 for key in self.rng.sample(KEYS, 2):
-                    value = self._value()
+                    value = self._value(key)
                     self.intruded[key] = self.model[key] | {value}
                     store.put(key, value)
                     self.intruded[key] = {value}
@@ -203,13 +204,16 @@ class Trial:
 
     # -- what users do --
 
-    def _value(self) -> bytes:
+    def _value(self, key: str) -> bytes:
         self.serial += 1
         size = self.rng.choice([0, 1, 60, 300, 900, 4096 * self.code.data_shards, 9000])
-        return random.Random(self.serial).randbytes(size)
+        value = random.Random(self.serial).randbytes(size)
+        self.born[key, value] = self.serial
+        return value
 
     def put(self) -> None:
-        key, value = self.rng.choice(KEYS), self._value()
+        key = self.rng.choice(KEYS)
+        value = self._value(key)
         before = self.model[key]
         misdirected = self.world.misdirected
         self.model[key] = before | {value}
@@ -268,13 +272,9 @@ class Trial:
             f"{key!r} is {_short(value)}, may be {[_short(v) for v in self.model[key]]}")
         if len(self.model[key]) > 1 and value is not ABSENT:
             # What came after it and was not finished may still come; what was before may not.
-            newest = max(self.model[key] - {ABSENT}, key=self._age)
+            newest = max(self.model[key] - {ABSENT}, key=lambda one: self.born[key, one])
             if value == newest:
                 self.model[key] = {value}
-
-    def _age(self, value: bytes) -> int:
-        return next(n for n in range(1, self.serial + 1)
-                    if random.Random(n).randbytes(len(value)) == value) if value else 0
 
     def delete(self) -> None:
         key = self.rng.choice(KEYS)
