@@ -373,9 +373,14 @@ class Roster:
         except OSError:
             return False
 
-    def list_keys(self, prefix: str = "") -> list[str]:
+    def list_keys(self, prefix: str = "", fan: str | None = None) -> list[str]:
         """Every key that may have a committed entry, in order; some may turn out to be deleted.
-        Raises Uncertain when too few slots can be listed."""
+        Raises Uncertain when too few slots can be listed.
+
+        :param fan: only the keys of this folder; no other is looked into.
+        """
+        folder = layout.OBJECTS if fan is None else f"{layout.OBJECTS}/{fan}"
+        above = "" if fan is None else f"{fan}/"
         counted = sum(slot.is_counted for slot in self.config.slots)
         # A committed entry is on a majority, so it is on one of any so many.
         needed = counted - self.config.majority + 1
@@ -384,7 +389,7 @@ class Roster:
         self.require_majority()
         for member in self.voters():
             try:
-                found = set(member.target.names(layout.OBJECTS))
+                found = {above + name for name in member.target.names(folder)}
             except OSError:
                 continue
             if self.is_there(member):

@@ -1,8 +1,9 @@
 """Scrubbing a store: every shard of the chosen objects is read and judged, repaired where that was
 asked for, and what was found is written down."""
 
+import itertools
 import time as time_module
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ..errors import (
     BeyondRepair,
@@ -13,6 +14,7 @@ from ..errors import (
 )
 from ..files.work import Watch, Workers
 from . import layout
+from .catalogue import KeyState
 from .entries import Entry
 from .examine import bad_shards, examine, heal_records, mend
 from .reports import ObjectScrub, ScrubReport
@@ -104,31 +106,30 @@ class Scrub:
         counts = {"healthy": 0, "repairable": 0, "repaired": 0, "beyond repair": 0, "unknown": 0}
         retained = shards_read = bytes_read = rewritten = 0
         hows = set()
-        fan, kept = None, set()
-        for position, key in enumerate(keys):
-            watch.check()
-            if layout.fan(key) != fan:
-                if fan is not None:
-                    self._states.save(fan, kept)
-                fan, kept = layout.fan(key), self._names(layout.fan(key))
-            for result in self._object(key, watch):
-                if not result.is_live and result.status not in ("healthy", "repaired"):
-                    retained += 1
-                else:
-                    counts[result.status] += 1
-                good = sum(shard.state == "good" for shard in result.shards)
-                shards_read += good
-                bytes_read += result.bytes_read
-                rewritten += len(result.repaired_shards)
-                if good:
-                    hows.add(result.how)
-                if on_object is not None:
-                    on_object(result)
-                self._throttle.add(result.bytes_read)
-            if progress is not None:
-                progress(position + 1, len(keys))
-        if fan is not None:
-            self._states.save(fan, kept)
+        done = 0
+        for fan, group in itertools.groupby(keys, layout.fan):
+            chosen = list(group)
+            kept = self._names(set(self._roster.list_keys(fan=fan)).difference(chosen))
+            for key in chosen:
+                watch.check()
+                for result in self._object(key, watch, kept):
+                    if not result.is_live and result.status not in ("healthy", "repaired"):
+                        retained += 1
+                    else:
+                        counts[result.status] += 1
+                    good = sum(shard.state == "good" for shard in result.shards)
+                    shards_read += good
+                    bytes_read += result.bytes_read
+                    rewritten += len(result.repaired_shards)
+                    if good:
+                        hows.add(result.how)
+                    if on_object is not None:
+                        on_object(result)
+                    self._throttle.add(result.bytes_read)
+                done += 1
+                if progress is not None:
+                    progress(done, len(keys))
+            self._states.save(fan, kept, store._workers)
         if rewritten:
             with store._guard:
                 store._journal("scrub", {"repair": True}, "every block that was written",
@@ -165,17 +166,16 @@ class Scrub:
             keys = [key for key in keys if key in chosen]
         return keys
 
-    def _names(self, fan: str) -> set[str]:
-        """ "key version" of every entry of a folder of keys: results of others are dropped."""
+    def _names(self, keys: Iterable[str]) -> set[str]:
+        """ "key version" of every entry of these keys: results of any others are dropped."""
         names = set()
-        for key in self._roster.list_keys():
-            if layout.fan(key) == fan:
-                state, _ = self._roster.ask(key)
-                names |= {f"{key} {entry.version}"
-                          for entry in (*state.committed, *state.undecided)}
+        for key in keys:
+            state, _ = self._roster.ask(key)
+            names.update(_names_of(key, state))
         return names
 
-    def _object(self, key: str, watch: Watch) -> Iterator[ObjectScrub]:
+    def _object(self, key: str, watch: Watch, kept: set[str]) -> Iterator[ObjectScrub]:
+        """Scrubs the versions of one object, and adds the names of all to `kept`."""
         store = self._store
         now = store._now()
         if self._repair:
@@ -183,10 +183,12 @@ class Scrub:
         try:
             state = self._roster.require_state(key)
         except Uncertain as error:
+            kept |= self._names([key])
             yield ObjectScrub(key=key, version="", is_live=True, status="unknown", margin=0,
                               how="medium", shards=(), bytes_read=0, repaired_shards=(),
                               lost_rows=(), problem=str(error))
             return
+        kept.update(_names_of(key, state))
         for entry in state.committed:
             if entry.is_object:
                 result = scrub_version(
@@ -194,3 +196,7 @@ class Scrub:
                     self._repair, entry == state.current)
                 self._states.note(result, now)
                 yield result
+
+
+def _names_of(key: str, state: KeyState) -> Iterator[str]:
+    return (f"{key} {entry.version}" for entry in (*state.committed, *state.undecided))

@@ -3,6 +3,7 @@
 import contextlib
 
 from ..errors import FormatError, ReedError
+from ..files.work import Workers
 from . import layout, record
 from .entries import Entry
 from .reports import ObjectScrub
@@ -66,20 +67,23 @@ class ScrubStates:
                 before[:2] if before else (None, None))
             content[name] = [verified, how, shard.state]
 
-    def save(self, fan: str, keep: set[str]) -> None:
-        """Writes what was taken for one folder of keys. What cannot be written is verified again
-        next time.
+    def save(self, fan: str, keep: set[str], workers: Workers) -> None:
+        """Writes what was taken for one folder of keys, and forgets it. What cannot be written is
+        verified again next time.
 
         :param keep: "key version" of what still exists.
         """
-        for (slot, held), content in self._loaded.items():
+        def write(slot: int) -> None:
+            content = self._loaded.pop((slot, fan))
             member = self._roster.members.get(slot)
-            if held != fan or member is None or not member.takes_records:
-                continue
+            if member is None or not member.takes_records:
+                return
             content = {name: value for name, value in content.items() if name in keep}
             with contextlib.suppress(OSError, ReedError):
                 record.write(member.target, layout.scrub_name(fan), record.pack(
                     "scrub", self._roster.config.store_id, member.slot.target_id, None, content))
+
+        workers.map(write, [slot for slot, held in self._loaded if held == fan])
 
 
 def _checked(content) -> dict:
