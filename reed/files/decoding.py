@@ -8,14 +8,12 @@ from typing import BinaryIO
 from ..errors import BeyondRepair, DigestMismatch, InvalidParameter, TargetExists
 from . import medium
 from .digests import ObjectDigest, crc32c_of
-from .layout import RecordBatch, cut
+from .layout import cut
 from .ranges import Ranges
 from .reading import GOOD, UNKNOWN, Rows, Settled, Stripe, open_stripe
 from .reports import DecodeReport
 from .work import Watch, Workers, path_list
 from .writing import read_back_object
-
-_BUFFER_COUNT = 2  # one is read and written while the other may still be under the digest
 
 
 def decode(
@@ -56,7 +54,7 @@ def decode(
         watch = Watch(progress, cancel, stripe.layout.object_size)
         if hasattr(target, "write"):
             output = StreamOutput(target)
-            rebuilt_rows, digest_state = _decode_to(stripe, output, watch, merge_sparingly)
+            rebuilt_rows, digest_state = _decode_to(stripe, output, watch)
             target_path = None
         else:
             target_path = os.fsdecode(target)
@@ -99,26 +97,26 @@ class FileOutput:
 
 def _decode_to_path(stripe: Stripe, path: str, overwrite: bool, watch: Watch) -> tuple[int, str]:
     require_free(path, overwrite)
-    for merge in (merge_sparingly, merge_comparing):
+    for compares in (False, True):
         with medium.Publication() as publication:
             temporary = publication.create(path)
             output = FileOutput(temporary)
             try:
-                rebuilt_rows, digest_state = _decode_to(stripe, output, watch, merge)
+                rebuilt_rows, digest_state = _decode_to(stripe, output, watch, compares)
             except DigestMismatch:
-                if merge is merge_comparing:
+                if compares:
                     raise
                 continue
             temporary.sync()
             read_back_object(temporary, output.size, output.crc32c, watch.check)
             publication.publish(overwrite)
             return rebuilt_rows, digest_state
-    raise AssertionError("the last merge returns or raises")
+    raise AssertionError("the last turn returns or raises")
 
 
-def _decode_to(stripe: Stripe, output, watch: Watch, merge) -> tuple[int, str]:
+def _decode_to(stripe: Stripe, output, watch: Watch, compares: bool = False) -> tuple[int, str]:
     """Writes the whole object; returns the count of rebuilt rows and the digest's state."""
-    reader = ObjectReader(stripe, merge)
+    reader = ObjectReader(stripe, compares=compares)
     done = 0
     for _, _, pieces in reader.batches():
         output.write(pieces)
@@ -130,14 +128,18 @@ def _decode_to(stripe: Stripe, output, watch: Watch, merge) -> tuple[int, str]:
 class ObjectReader:
     """Reads the data of a stripe batch by batch, all of it or some consecutive rows.
 
+    Reads parity only for rows that lack data; where it ``compares``, every shard of every row, and
+    leaves out those that the others contradict.
+
     ``rebuilt_rows`` counts rows of which some data block was computed from others;
     ``digest_state`` is "match" when the whole was read and is what was recorded, else
     "unavailable".
     """
 
-    def __init__(self, stripe: Stripe, merge, first_row: int = 0, end_row: int | None = None):
+    def __init__(self, stripe: Stripe, first_row: int = 0, end_row: int | None = None, *,
+                 compares: bool = False):
         self._stripe = stripe
-        self._merge = merge
+        self._compares = compares
         self._first_row = first_row
         self._end_row = stripe.layout.row_count if end_row is None else end_row
         self._is_whole = first_row == 0 and self._end_row == stripe.layout.row_count
@@ -149,27 +151,20 @@ class ObjectReader:
         in them, which stay as they are until the next step. Raises BeyondRepair; and, when the
         whole was read, DigestMismatch behind the last."""
         stripe = self._stripe
-        row_count = min(RecordBatch.rows_for(stripe.geometry, _BUFFER_COUNT),
-                        max(1, self._end_row - self._first_row))
-        batches = [RecordBatch(stripe.geometry, row_count) for _ in range(_BUFFER_COUNT)]
-        digested = [None] * _BUFFER_COUNT
+        row_count = min(stripe.rows_at_once, max(1, self._end_row - self._first_row))
+        batches = ((first_row, count, True) for first_row, count in stripe.layout.batches(
+            row_count, self._end_row, self._first_row))
+        merge = _merge_comparing if self._compares else _merge_sparingly
+        shards = stripe.geometry.shard_count if self._compares else stripe.geometry.data_shards
         is_digested = self._is_whole and stripe.digest
         with ObjectDigest(stripe.digest_type if is_digested else None) as object_digest:
-            for turn, (first_row, count) in enumerate(
-                    stripe.layout.batches(row_count, self._end_row, self._first_row)):
-                position = turn % _BUFFER_COUNT
-                if digested[position] is not None:
-                    digested[position].result()
-                rows = stripe.new_rows(batches[position], first_row, count)
-                settled = self._merge(stripe, rows)
+            for first_row, count, rows in stripe.read_ahead(batches, row_count, range(shards)):
+                settled = merge(stripe, rows)
                 self.rebuilt_rows += sum(bool(missing_data(stripe, answer.sources))
                                          for answer in settled)
                 pieces = cut(rows.views.data_pieces, stripe.layout.data_size_of(first_row, count))
-                digested[position] = object_digest.add(pieces)
+                rows.digested = object_digest.add(pieces)
                 yield rows, settled, pieces
-            for future in digested:
-                if future is not None:
-                    future.result()
             if self._is_whole:
                 self.digest_state = require_digest(stripe, object_digest)
 
@@ -187,11 +182,10 @@ def require_digest(stripe: Stripe, object_digest: ObjectDigest) -> str:
     return "match"
 
 
-def merge_sparingly(stripe: Stripe, rows: Rows) -> list[Settled]:
-    """Fills the data blocks of `rows`, reading parity only where a row lacks data; returns which
-    blocks of each row were read and good."""
+def _merge_sparingly(stripe: Stripe, rows: Rows) -> list[Settled]:
+    """Completes the data blocks of `rows`, which were read, reading parity only where a row lacks
+    some; returns which blocks of each row were read and good."""
     data_shards = stripe.geometry.data_shards
-    stripe.read(rows, range(data_shards))
     good = rows.states == GOOD
     rebuilt = [row for row in range(rows.count) if not good[:data_shards, row].all()]
     for shard_index in range(data_shards, stripe.geometry.shard_count):
@@ -204,10 +198,9 @@ def merge_sparingly(stripe: Stripe, rows: Rows) -> list[Settled]:
     return settled
 
 
-def merge_comparing(stripe: Stripe, rows: Rows) -> list[Settled]:
-    """As ``merge_sparingly``, but every shard is read and those that the others contradict are
+def _merge_comparing(stripe: Stripe, rows: Rows) -> list[Settled]:
+    """As ``_merge_sparingly``, where every shard was read: those that the others contradict are
     left out."""
-    stripe.read(rows, range(stripe.geometry.shard_count))
     settled = [stripe.settle(rows, row) for row in range(rows.count)]
     _require_enough(stripe, rows, range(rows.count))
     _rebuild_data(stripe, rows, settled)

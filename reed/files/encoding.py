@@ -28,7 +28,7 @@ from .reports import EncodeReport
 from .work import Watch, Workers, folder_list
 from .writing import ShardWriter
 
-_BUFFER_COUNT = 3  # one is read into, one is written, one may still be under the digest
+_BUFFER_COUNT = 3  # one is read into or encoded, one is written, one may still be under the digest
 
 
 def encode(
@@ -130,6 +130,7 @@ class Encoder:
         self._digest = object_digest
         self._shard_indices = numpy.arange(geometry.shard_count, dtype=numpy.uint32)
         self._full_record_size = geometry.block_size + BLOCK_HEADER_SIZE
+        self._writing = workers.start(None, ())  # of the batch before
 
     def run(self, source: "Source", watch: Watch) -> int:
         """Encodes to the end of the source; returns the object's size in bytes."""
@@ -143,22 +144,26 @@ class Encoder:
         waiting = None  # a full batch: whether it ends the object is known after the next read
         done = 0
         position = 0
-        while True:
-            batch = batches[position]
-            if digested[position] is not None:
-                digested[position].result()
-            views = batch.views(self._full_record_size, geometry.block_size, rows)
-            size = source.fill(views.data_pieces)
-            digested[position] = self._digest.add(cut(views.data_pieces, size))
-            if waiting is not None:
-                self._write(*waiting, rows, geometry.row_size if size == 0 else 0)
-            done += size
-            watch.step(done)
-            if size < batch_size:
-                break
-            waiting = (batch, views, (done - size) // geometry.row_size)
-            position = (position + 1) % _BUFFER_COUNT
-        self._finish(batch, views, (done - size) // geometry.row_size, size)
+        try:
+            while True:
+                batch = batches[position]
+                if digested[position] is not None:
+                    digested[position].result()
+                views = batch.views(self._full_record_size, geometry.block_size, rows)
+                size = source.fill(views.data_pieces)
+                digested[position] = self._digest.add(cut(views.data_pieces, size))
+                if waiting is not None:
+                    self._write(*waiting, rows, geometry.row_size if size == 0 else 0)
+                done += size
+                watch.step(done)
+                if size < batch_size:
+                    break
+                waiting = (batch, views, (done - size) // geometry.row_size)
+                position = (position + 1) % _BUFFER_COUNT
+            self._finish(batch, views, (done - size) // geometry.row_size, size)
+            self._end_writing()
+        finally:
+            self._writing.abandon()
         for future in digested:
             if future is not None:
                 future.result()
@@ -181,7 +186,8 @@ class Encoder:
 
     def _write(self, batch: RecordBatch, views: BatchViews, first_row: int, row_count: int,
                last_row_data_size: int) -> None:
-        """Encodes, seals and writes the first rows of a batch."""
+        """Encodes and seals the first rows of a batch, and begins to write them when the batch
+        before has been written."""
         crcs = batch.crcs[:, :row_count]
         encode_rows(self._code, views, row_count, crcs)
         self.blocks.seal_records(views.records[:, :row_count], crcs, self._shard_indices,
@@ -192,7 +198,12 @@ class Encoder:
             writer.write_records(records[:row_count * views.records.shape[2]], self._layout,
                                  first_row)
 
-        self._workers.map(write, self._writers)
+        self._end_writing()
+        self._writing = self._workers.start(write, self._writers)
+
+    def _end_writing(self) -> None:
+        self._writing.results()
+        self._writing = self._workers.start(None, ())
 
 
 def _scatter_padded(row: bytes, views: BatchViews) -> None:

@@ -28,6 +28,7 @@ fsync = os.fsync
 TEMPORARY_MARK = ".reed-partial-"
 KEPT_MARK = ".reed-replaced-"
 
+_BEHIND_BYTES = 4 << 20  # how far a file that is written or read may be ahead of the medium
 _BUFFERS_MAX = os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else 16
 # What a filesystem without hard links answers.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -48,10 +49,13 @@ def open_to_read(path: str) -> int:
 
 
 class OpenFile:
-    """A regular file or block device, open for reading."""
+    """A regular file or block device, open for reading. ``device``: a number of the system's for
+    what it lies on."""
 
     def __init__(self, path: str):
         self.descriptor = open_to_read(path)
+        self.device = os.fstat(self.descriptor).st_dev
+        self._wake: _Wake | None = None
 
     def size(self) -> int:
         """Bytes in the file."""
@@ -59,12 +63,16 @@ class OpenFile:
 
     def read_at(self, buffer: memoryview, offset: int) -> int:
         """As the function of this name."""
-        return read_at(self.descriptor, buffer, offset)
+        count = read_at(self.descriptor, buffer, offset)
+        if self._wake is not None:
+            self._wake.passed(self.descriptor, offset, offset + count)
+        return count
 
     def drop_cached(self) -> None:
         """Drops the file's pages, so that what is read next comes from the medium (as far as the
-        filesystem honours the advice)."""
+        filesystem honours the advice), and does not stay in their place."""
         _drop_cached(self.descriptor)
+        self._wake = _Wake()
 
     def close(self) -> None:
         """Closes it."""
@@ -143,9 +151,31 @@ def write_all_at(descriptor: int, buffers: list[memoryview], offset: int) -> int
     return position
 
 
-def _drop_cached(descriptor: int) -> None:
+def _drop_cached(descriptor: int, begin: int = 0, size: int = 0) -> None:
+    """Starts writing what is dirty and drops what is written, of `size` bytes; 0: to the end."""
     if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(descriptor, begin, size, os.POSIX_FADV_DONTNEED)
+
+
+class _Wake:
+    """Keeps a large file that is written or read from beginning to end out of the page cache, a
+    few megabytes behind the place that has been reached. So the medium works while more is made,
+    and neither a put nor a scrub drives out what other programs need. What fails while it is
+    written so comes back from fsync."""
+
+    def __init__(self):
+        self._begin = self._end = self._place = 0
+
+    def passed(self, descriptor: int, begin: int, end: int) -> None:
+        """These bytes were written or read. Those that do not go on where the last ones ended (a
+        footer that is looked at first) say nothing of the place that was reached."""
+        if not 0 <= begin - self._place <= _BEHIND_BYTES:
+            return
+        self._place = end
+        if end - self._end >= _BEHIND_BYTES:
+            # What was given to the medium last time is there by now, and can be dropped.
+            _drop_cached(descriptor, self._begin, end - self._begin)
+            self._begin, self._end = self._end, end
 
 
 def sync_folder(path: str) -> None:
@@ -187,7 +217,9 @@ class Temporary:
         self.folder = folder or "."
         self.path = os.path.join(folder, f".{name}{TEMPORARY_MARK}{secrets.token_hex(4)}")
         self.descriptor = -1
+        self.device: int | None = None  # as OpenFile's
         self._is_ours = False
+        self._wake = _Wake()
 
     def open(self) -> None:
         """Creates the file; FileExistsError when the random name is taken."""
@@ -202,20 +234,26 @@ class Temporary:
             raise
         except OSError as error:  # about the name that the caller knows
             raise OSError(error.errno, error.strerror, self.final_path) from None
+        self.device = os.fstat(self.descriptor).st_dev
 
     def sync(self) -> None:
         """To the medium, and out of the page cache, so that reading it back reads the medium (as
         far as the filesystem honours the advice; a memory filesystem has nothing else)."""
         fsync(self.descriptor)
         _drop_cached(self.descriptor)
+        self._wake = _Wake()
 
     def write_at(self, buffers: list[memoryview], offset: int) -> int:
         """Writes all buffers one after the other; returns the offset behind them."""
-        return write_all_at(self.descriptor, buffers, offset)
+        end = write_all_at(self.descriptor, buffers, offset)
+        self._wake.passed(self.descriptor, offset, end)
+        return end
 
     def read_at(self, buffer: memoryview, offset: int) -> int:
         """As the function of this name."""
-        return read_at(self.descriptor, buffer, offset)
+        count = read_at(self.descriptor, buffer, offset)
+        self._wake.passed(self.descriptor, offset, offset + count)
+        return count
 
     def size(self) -> int:
         """Bytes in the file."""

@@ -6,8 +6,10 @@ they complement each other, count once, and must not differ: two valid but diffe
 one block are both bad.
 """
 
+import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy
@@ -46,7 +48,7 @@ from .scanning import (
     search,
     stands_in_place,
 )
-from .work import Workers
+from .work import Calls, Workers
 
 # States of a block; the first three are the core's.
 ABSENT = _core.RECORD_ABSENT
@@ -56,6 +58,8 @@ UNKNOWN = 3  # the medium did not answer
 UNREAD = 4  # nobody has asked yet
 
 _CONFLICTS_SHOWN = 100
+# One is read into, one is the caller's, one may still be under the digest.
+_BUFFER_COUNT = 3
 _ROW_MAX = (1 << 63) - 1  # more than any object has
 
 
@@ -75,6 +79,7 @@ class Rows:
         self.first_row = first_row
         self.count = count
         self.states = numpy.full((shard_count, count), UNREAD, numpy.uint8)
+        self.digested: Future | None = None  # until it is done, the data blocks must stay
 
     def good_shards(self, row: int) -> list[int]:
         """The indices with a good block in the batch's row `row`."""
@@ -111,6 +116,7 @@ class Stripe:
         self.skipped = skipped
         self.folders = folders
         self.workers = workers
+        self.lanes = workers.threads  # how many shards are read at once
         self.code = geometry.make_code()
         self.blocks = geometry.make_block_geometry()
         self.digest_type: int | None = None
@@ -272,9 +278,10 @@ class Stripe:
         """What is known of the stripe."""
         return describe(self.geometry, self.layout.object_size, self.digest_type, self.digest)
 
-    def row_batches(self, rows_per_batch: int):
-        """Pairs (first row, count) over all rows, of an object whose size is known."""
-        return self.layout.batches(rows_per_batch, self.layout.row_count)
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows ``read_ahead`` has in each of its buffers at most."""
+        return RecordBatch.rows_for(self.geometry, _BUFFER_COUNT)
 
     def batches_and_gaps(self, rows_per_batch: int) -> Iterator[tuple[int, int, bool]]:
         """Triples (first row, count, whether the files can hold a block of them) over all rows;
@@ -336,8 +343,61 @@ class Stripe:
 
     def read(self, rows: Rows, shard_indices) -> None:
         """Reads and verifies the blocks of some shards into `rows`."""
-        results = self.workers.map(lambda index: self._read_shard(rows, index), shard_indices)
-        for shard_index, (states, tallies, conflicts) in zip(shard_indices, results, strict=True):
+        self._take(rows, self._start_reading(rows, shard_indices))
+
+    def read_ahead(self, batches: Iterable[tuple[int, int, bool]], rows_max: int, shard_indices
+                   ) -> Iterator[tuple[int, int, Rows | None]]:
+        """Yields (first row, count, rows) of every batch, with the blocks of these shards read and
+        verified; None for a batch that no file can hold. The next is read meanwhile. Rows are
+        valid until the next step; memory of some that are ``digested`` is used again when that is
+        done.
+
+        :param batches: as ``batches_and_gaps`` gives them, of at most `rows_max` rows.
+        """
+        buffers = [RecordBatch(self.geometry, rows_max) for _ in range(_BUFFER_COUNT)]
+        users: list[Rows | None] = [None] * _BUFFER_COUNT
+        turn = 0
+        following = None
+        try:
+            for first_row, count, is_held in batches:
+                rows = calls = None
+                if is_held:
+                    before = users[turn]
+                    if before is not None and before.digested is not None:
+                        before.digested.result()
+                    rows = users[turn] = self.new_rows(buffers[turn], first_row, count)
+                    calls = self._start_reading(rows, shard_indices)
+                    turn = (turn + 1) % _BUFFER_COUNT
+                current, following = following, (first_row, count, rows, calls)
+                if current is not None:
+                    yield self._end_reading(current)
+            if following is not None:
+                current, following = following, None
+                yield self._end_reading(current)
+        finally:
+            if following is not None and following[-1] is not None:
+                following[-1].abandon()
+
+    def _end_reading(self, begun: tuple[int, int, Rows | None, Calls | None]):
+        first_row, count, rows, calls = begun
+        if calls is not None:
+            self._take(rows, calls)
+        return first_row, count, rows
+
+    def _start_reading(self, rows: Rows, shard_indices) -> Calls:
+        lanes = max(1, min(self.lanes, len(shard_indices)))
+
+        def read(lane: int) -> list:
+            return [(index, *self._read_shard(rows, index)) for index in shard_indices[lane::lanes]]
+
+        if lanes == 1:
+            # The system reads ahead in a file by itself; to hand over costs more than that leaves.
+            return Calls(None, read, range(1))
+        return self.workers.start(read, range(lanes))
+
+    def _take(self, rows: Rows, calls: Calls) -> None:
+        """Waits for what was started and counts what was found."""
+        for shard_index, states, tallies, conflicts in itertools.chain(*calls.results()):
             rows.states[shard_index] = states
             self.shard_states[shard_index].update(states.tolist())
             for file, file_states in tallies:

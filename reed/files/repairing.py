@@ -323,15 +323,15 @@ def write_rows(stripe: Stripe, rows: Rows, settled: list[Settled],
     stripe.workers.map(write, writers)
 
 
-def restore(stripe: Stripe, writers: list[ShardWriter], watch: Watch, merge) -> bytes:
+def restore(stripe: Stripe, writers: list[ShardWriter], watch: Watch, compares: bool) -> bytes:
     """Writes whole shard files from the good blocks of the others in one pass, without syncing or
     publishing them; returns the digest for their footers.
 
-    :param merge: ``merge_sparingly`` reads no more than it must: data_shards shards.
+    :param compares: as ``ObjectReader``; without, no more is read than must be: data_shards shards.
     :raises BeyondRepair: some row has too few good blocks. :raises DigestMismatch: the blocks are
         right and the whole is not.
     """
-    reader = ObjectReader(stripe, merge)
+    reader = ObjectReader(stripe, compares=compares)
     done = 0
     for rows, settled, pieces in reader.batches():
         write_rows(stripe, rows, settled, writers)

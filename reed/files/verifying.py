@@ -6,7 +6,7 @@ from os import PathLike
 from ..errors import DigestMismatch
 from .decoding import missing_data, require_digest
 from .digests import ObjectDigest
-from .layout import RecordBatch, cut
+from .layout import cut
 from .ranges import Ranges
 from .reading import GOOD, Rows, Settled, Stripe, open_stripe
 from .reports import RowCounts, VerifyReport
@@ -63,22 +63,17 @@ class Survey:
         stripe = self._stripe
         geometry, layout = stripe.geometry, stripe.layout
         wanted_digest = stripe.digest_type if stripe.digest is not None else digest_type
-        row_count = RecordBatch.rows_for(geometry, 2)
-        batches = [RecordBatch(geometry, row_count) for _ in range(2)]
-        digested = [None, None]
+        row_count = stripe.rows_at_once
+        if layout.row_count is not None:
+            row_count = max(1, min(row_count, layout.row_count))
         with ObjectDigest(wanted_digest) as object_digest:
-            for turn, (first_row, count, is_held) in enumerate(
-                    stripe.batches_and_gaps(row_count)):
+            for first_row, count, rows in stripe.read_ahead(
+                    stripe.batches_and_gaps(row_count), row_count, range(geometry.shard_count)):
                 size = layout.data_size_of(first_row, count)
-                if not is_held:
+                if rows is None:
                     self._judge_gap(first_row, count)
                     watch.step(first_row * geometry.row_size + size)
                     continue
-                position = turn % 2
-                if digested[position] is not None:
-                    digested[position].result()
-                rows = stripe.new_rows(batches[position], first_row, count)
-                stripe.read(rows, range(geometry.shard_count))
                 settled = [self._judge(rows, row) for row in range(count)]
                 if not self._kinds["lost"] and not self._kinds["unknown"]:
                     for row, answer in enumerate(settled):
@@ -86,13 +81,10 @@ class Survey:
                                      missing_data(stripe, answer.sources))
                     if layout.is_last(first_row + count - 1):
                         self.is_padded = stripe.is_padded(rows, count - 1)
-                    digested[position] = object_digest.add(cut(rows.views.data_pieces, size))
+                    rows.digested = object_digest.add(cut(rows.views.data_pieces, size))
                 if take_rows is not None:
                     take_rows(rows, settled)
                 watch.step(first_row * geometry.row_size + size)
-            for future in digested:
-                if future is not None:
-                    future.result()
             if not self._kinds["lost"] and not self._kinds["unknown"]:
                 self.computed_digest = object_digest.finish()
                 try:

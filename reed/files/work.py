@@ -50,21 +50,48 @@ class Workers:
         """The results in the order of the items; the first error is raised when all have ended,
         so nothing still writes into a buffer or a descriptor that the caller reuses. An interrupt
         of the caller's thread is raised when all that had begun have ended; the rest never do."""
-        if self._executor is None:
-            return [function(item) for item in items]
+        return self.start(function, items).results()
+
+    def start(self, function, items) -> "Calls":
+        """As ``map``, without waiting. With one thread the calls are made when their results are
+        asked for. Whoever starts calls asks for their results or abandons them."""
+        return Calls(self._executor, function, items)
+
+
+class Calls:
+    """Calls that an executor began; without one they are made when their results are asked for."""
+
+    def __init__(self, executor: ThreadPoolExecutor | None, function, items):
+        self._function = function
+        self._is_begun = executor is not None
         # Made before the executor knows of any, so that an interrupt inside submit loses none.
-        calls = [(Future(), item) for item in items]
+        self._calls = [(Future(), item) for item in items]
+        if executor is None:
+            return
         try:
-            for future, item in calls:
-                self._executor.submit(_run, future, function, item)
-            errors = [future.exception() for future, _ in calls]
+            for future, item in self._calls:
+                executor.submit(_run, future, function, item)
         except BaseException:
-            _abandon([future for future, _ in calls])
+            self.abandon()
+            raise
+
+    def results(self) -> list:
+        """What ``Workers.map`` returns or raises."""
+        if not self._is_begun:
+            return [self._function(item) for _, item in self._calls]
+        try:
+            errors = [future.exception() for future, _ in self._calls]
+        except BaseException:
+            self.abandon()
             raise
         for error in errors:
             if error is not None:
                 raise error
-        return [future.result() for future, _ in calls]
+        return [future.result() for future, _ in self._calls]
+
+    def abandon(self) -> None:
+        """Returns when none of them runs and none ever will."""
+        _abandon([future for future, _ in self._calls])
 
 
 def _run(future: Future, function, item) -> None:

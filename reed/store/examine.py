@@ -3,7 +3,6 @@ what is verified."""
 
 from dataclasses import dataclass, field
 
-from ..files.decoding import merge_comparing, merge_sparingly
 from ..files.layout import Layout
 from ..files.reading import CORRUPT, GOOD
 from ..files.repairing import restore
@@ -15,7 +14,7 @@ from .entries import Entry
 from .reader import open_version
 from .reports import ShardState
 from .roster import Roster
-from .writer import SlotWriter, shard_fields
+from .writer import SlotWriter, prove, shard_fields
 
 _STATES = {"good": "good", "damaged": "corrupt", "missing": "missing", "unknown": "unknown"}
 
@@ -115,12 +114,11 @@ def mend(roster: Roster, guard, key: str, entry: Entry, bad: dict[int, str], wor
 
 def _write_shards(roster: Roster, guard, key: str, entry: Entry, writers: list[SlotWriter],
                   workers: Workers, watch: Watch, is_inconsistent: bool, mended: Mended) -> None:
-    merge = merge_comparing if is_inconsistent else merge_sparingly
     with open_version(roster, key, entry, workers, from_medium=True) as opened:
         stripe = opened.stripe
-        digest = restore(stripe, writers, watch, merge)
+        digest = restore(stripe, writers, watch, is_inconsistent)
         shard_layout = Layout(stripe.geometry, entry.size)
-        workers.map(lambda writer: writer.prove(shard_layout, digest, stripe.blocks), writers)
+        prove(writers, workers, shard_layout, digest, stripe.blocks)
         read_blocks = sum(states[GOOD] + states[CORRUPT] for states in stripe.shard_states)
         rows = shard_layout.row_count or 1
         # Whole records were read, of as many shards as each row needed.

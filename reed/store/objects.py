@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..errors import InvalidParameter
-from ..files.decoding import ObjectReader, merge_sparingly
+from ..files.decoding import ObjectReader
 from ..files.reading import GOOD, UNKNOWN
 from ..files.work import Watch
 from .audit import info
@@ -46,7 +46,7 @@ class Reading:
         first_row, end_row = (0, None) if is_whole else (
             (start // row_size, -(-end // row_size)) if start < end else (0, 0))
         self._offset = first_row * row_size
-        self._reader = ObjectReader(opened.stripe, merge_sparingly, first_row, end_row)
+        self._reader = ObjectReader(opened.stripe, first_row, end_row)
 
     @property
     def size(self) -> int:

@@ -77,6 +77,9 @@ def open_version(roster: Roster, key: str, entry: Entry, workers: Workers,
             files.append(file)
         stripe = opened.stripe = Stripe(geometry, files, [], [], workers)
         stripe.unknown_shards = set(opened.unknown)
+        # Threads wait for devices: more of them than there are cost time and gain none.
+        devices = {getattr(file.handle, "device", file.slot) for file in files}
+        stripe.lanes = min(workers.threads, len(devices))
         if with_ends:
             for file in files:
                 _judge_ends(file, {**fields, "object_size": entry.size,

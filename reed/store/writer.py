@@ -61,12 +61,18 @@ class SlotWriter:
     def write_records(self, records: memoryview, shard_layout: Layout, first_row: int) -> None:
         self._try(lambda: self._writer.write_records(records, shard_layout, first_row))
 
-    def prove(self, shard_layout: Layout, digest: bytes, blocks: _core.BlockGeometry,
-              reads_back: bool = True) -> None:
-        """Footer, sync, and the whole file back from the medium."""
+    @property
+    def device(self) -> object:
+        """Equal for writers to one device, where that can be known."""
+        return getattr(self._temporary, "device", self.member.number)
+
+    def finish(self, shard_layout: Layout, digest: bytes) -> None:
+        """Footer and sync."""
         self._try(lambda: self._writer.finish(shard_layout, digest))
-        if reads_back:
-            self._try(lambda: self._writer.read_back(shard_layout, blocks, lambda: None))
+
+    def read_back(self, shard_layout: Layout, blocks: _core.BlockGeometry) -> None:
+        """The whole file back from the medium."""
+        self._try(lambda: self._writer.read_back(shard_layout, blocks, lambda: None))
 
     def publish(self, replace: bool = False) -> None:
         """Gives the shard its name."""
@@ -77,6 +83,23 @@ class SlotWriter:
         if self._temporary is not None:
             with contextlib.suppress(OSError):  # a dead disk keeps it; sweeping collects it
                 self._temporary.remove()
+
+
+def prove(writers: list[SlotWriter], workers: Workers, shard_layout: Layout, digest: bytes,
+          blocks: _core.BlockGeometry, reads_back: bool = True) -> None:
+    """Brings all files to the medium at once, then reads them back, one after the other of those
+    that share a device: it gains nothing from several at once, and the page cache holds fewer."""
+    workers.map(lambda writer: writer.finish(shard_layout, digest), writers)
+    if reads_back:
+        groups: dict[object, list[SlotWriter]] = {}
+        for writer in writers:
+            groups.setdefault(writer.device, []).append(writer)
+
+        def read_back(group: list[SlotWriter]) -> None:
+            for writer in group:
+                writer.read_back(shard_layout, blocks)
+
+        workers.map(read_back, groups.values())
 
 
 def shard_fields(entry: Entry, store_id: str, key: str) -> dict:
@@ -170,8 +193,7 @@ class Put:
             size = encoder.run(opened, watch)
             digest = object_digest.finish()
         shard_layout = Layout(geometry, size)
-        self._workers.map(lambda writer: writer.prove(shard_layout, digest, encoder.blocks,
-                                                      entry.is_verified), writers)
+        prove(writers, self._workers, shard_layout, digest, encoder.blocks, entry.is_verified)
         self._require_quorum(config, self._domains(config, writers))
         entry = replace(entry, size=size, digest=digest.hex())
         with self._guard, self._roster.lock():
