@@ -17,12 +17,13 @@ EXTRAS := cli,durability,test
 INSTALLED := $(VENV)/.installed-$(EXTRAS)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo swift-demo swift-test test bench bench-quick coverage-durability simulate-store lint sdist wheel check-sdist environment clean
+.PHONY: help demo swift-demo swift-test test bench bench-quick bench-store coverage-durability simulate-store lint sdist wheel check-sdist environment clean
 
 help:
 	@echo 'make demo         protect real data, lose parts of it, get it back (under a minute)'
 	@echo 'make test         every test that this machine can run; PYTEST_ARGS="-k cli" narrows it'
 	@echo 'make bench        reed beside its peers and the limit of this machine; bench-quick: 3 min'
+	@echo 'make bench-store  the store beside cat and plain files on this disk (five minutes)'
 	@echo 'make coverage-durability  how often simulated intervals hold the exact answer'
 	@echo 'make simulate-store  the store over disks that lie, fail and crash; MINUTES=, SEED='
 	@echo 'make swift-demo   a flipped bit on a real OpenStack Swift, stock and with reed (3 minutes)'
@@ -56,6 +57,10 @@ bench bench-quick: environment
 	@$(PIP_INSTALL) 'reed-storage[bench]'
 	@$(BIN)/python -m benchmarks.run $(if $(filter bench-quick,$@),--quick) $(BENCH_ARGS)
 	@$(BIN)/python -m benchmarks.durability_claims --svg build/benchmarks/claims.svg
+
+bench-store: environment
+	@$(PIP_INSTALL) 'reed-storage[bench]' blake3
+	@$(BIN)/python -m benchmarks.store $(BENCH_ARGS)
 
 # Simulated intervals against exact answers, 1,200 of them; the tests run a quick form.
 coverage-durability: environment

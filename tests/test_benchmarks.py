@@ -1,5 +1,6 @@
 """The benchmark suite itself: its account, its proofs, its manners. Nothing here asserts a time."""
 
+import argparse
 import json
 import re
 import sys
@@ -12,6 +13,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import accounting, cases, evaluate, measure, memory, oracle, report, run
+from benchmarks import store as store_benchmark
 from benchmarks.contestant import Absent, Contender, Contestant, PythonContender, Sample
 from benchmarks.job import HOT, ROTATING, Job
 from c_build import require
@@ -330,3 +332,30 @@ def test_a_python_contender_counts_its_calls():
     contender = PythonContender("counted", lambda: calls.append(1), lambda result: None)
     sample = contender.time(2, 5)
     assert len(calls) == 7 and sample.nanoseconds > 0
+
+
+# ---- the store -----------------------------------------------------------------------------------
+
+
+def test_the_store_beside_its_peers(tmp_path, capsys):
+    samples = tmp_path / "samples.json"
+    assert store_benchmark.main(["--folder", str(tmp_path / "work"), "--size", "300K", "--rounds",
+                                 "2", "--only", "3 copies", "--digest", "sha256", "--json",
+                                 str(samples)]) == 0
+    (found,) = json.loads(samples.read_text())["surveys"].values()
+    assert list(found) == ["write", "put", "cat k", "get", "cat all", "scrub", "digest", "crc32c"]
+    assert all(len(each["seconds"]) == 2 and min(each["seconds"]) > 0 for each in found.values())
+    text = capsys.readouterr().out
+    assert "times write" in text and "times cat k" in text and "times cat all" in text
+    assert not list((tmp_path / "work").iterdir())
+
+
+@pytest.mark.parametrize(("text", "size"), [("7", 7), ("3K", 3072), ("2G", 2 << 30)])
+def test_sizes_of_the_store_benchmark(text, size):
+    assert store_benchmark.size_argument(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "K", "-1", "1KK", "1.5M", "x"])
+def test_what_is_no_size(text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        store_benchmark.size_argument(text)
