@@ -4,12 +4,18 @@ because one disk failed."""
 import errno
 import os
 import stat
+import threading
+import time
 
 import pytest
 
 import reed
 from reed import files
 from reed.files import medium
+from reed.files.decoding import ObjectReader
+from reed.files.layout import RecordBatch
+from reed.files.reading import open_stripe
+from reed.files.work import Workers
 
 OBJECT = bytes(range(251)) * 3000
 
@@ -117,3 +123,92 @@ def test_errors_name_the_path_that_was_asked_for(shards, tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         files.decode(paths, target)
     assert caught.value.filename == target
+
+
+# ---- reading ahead -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_nothing_is_read_when_a_reader_was_left(shards, monkeypatch, threads):
+    """The next rows are read while the caller works: whoever leaves finds nothing still running
+    that would read into freed memory or from a descriptor of another file."""
+    running = 0
+    guard = threading.Lock()
+    real = medium.preadv
+
+    def slow(descriptor, buffers, offset):
+        nonlocal running
+        with guard:
+            running += 1
+        time.sleep(0.02)
+        try:
+            return real(descriptor, buffers, offset)
+        finally:
+            with guard:
+                running -= 1
+
+    monkeypatch.setattr(RecordBatch, "BATCH_BYTES", 1)
+    paths = shards("object")
+    with Workers(threads) as workers, open_stripe(paths, None, workers, lambda: None) as stripe:
+        monkeypatch.setattr(medium, "preadv", slow)
+        reader = ObjectReader(stripe).batches()
+        _, _, pieces = next(reader)
+        assert b"".join(pieces) == OBJECT[:4 * 4096]
+        reader.close()
+        assert running == 0
+
+
+def test_calls_that_were_abandoned_never_run():
+    done = []
+    with Workers(2) as workers:
+        blocked = threading.Event()
+        first = workers.start(lambda number: blocked.wait(), range(2))
+        second = workers.start(done.append, range(5))
+        threading.Timer(0.05, blocked.set).start()
+        second.abandon()
+        assert first.results() == [True, True] and not done
+    with Workers(1) as workers:
+        calls = workers.start(done.append, [7])
+        assert not done
+        calls.results()
+        assert done == [7]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_encode_waits_for_what_it_began_to_write(tmp_path, monkeypatch, threads):
+    """A source that fails while the rows before are still being written: no temporary is left and
+    no thread writes into what is being removed."""
+    running = 0
+    guard = threading.Lock()
+    real = medium.pwritev
+
+    def slow(descriptor, buffers, offset):
+        nonlocal running
+        with guard:
+            running += 1
+        time.sleep(0.01)
+        try:
+            return real(descriptor, buffers, offset)
+        finally:
+            with guard:
+                running -= 1
+
+    class Failing:
+        left = 6
+
+        def readinto(self, buffer):
+            self.left -= 1
+            if self.left < 0:
+                raise OSError(errno.EIO, "the source fails")
+            return len(buffer)
+
+    monkeypatch.setattr(RecordBatch, "BATCH_BYTES", 1)
+    monkeypatch.setattr(medium, "pwritev", slow)
+    removed = []
+    remove = medium.Temporary.remove
+    monkeypatch.setattr(medium.Temporary, "remove",
+                        lambda temporary: (removed.append(running), remove(temporary)))
+    with pytest.raises(OSError, match="the source fails"):
+        files.encode(Failing(), tmp_path, name="x", code=reed.ReedSolomon(2, 1), block_size=4096,
+                     threads=threads)
+    assert removed == [0, 0, 0] and not list(tmp_path.iterdir())

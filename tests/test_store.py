@@ -6,13 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import reed
 from reed.files import medium
-from reed.store import entries, layout
+from reed.store import FolderTarget, entries, layout
 from store_folders import CODE, Clock, data_of, flip, folders, make, shard_files
 
 SIZES = (0, 1, 4095, 4 * 4096, 4 * 4096 + 1, 200_001)
@@ -494,6 +495,47 @@ def test_records_are_made_from_shards_alone(tmp_path):
         assert {key: store.read(key) for key in data} == data
 
 
+# ---- large objects -------------------------------------------------------------------------------
+
+
+def test_a_large_object_stays_out_of_memory_and_of_the_page_cache(tmp_path, monkeypatch):
+    """At most 64 MiB and four rows; and what is behind by a few megabytes is given up."""
+    dropped = []
+    drop = medium._drop_cached
+
+    def note(descriptor, begin=0, size=0):
+        dropped.append((begin, size))
+        drop(descriptor, begin, size)
+
+    monkeypatch.setattr(medium, "_drop_cached", note)
+    code = reed.ReedSolomon(2, 1)
+    source = tmp_path / "source"
+    with open(source, "wb") as file:
+        file.truncate(100 << 20)
+    with reed.Store.create(folders(tmp_path, 3), code=code, allow_shared_devices=True,
+                           reserve_bytes=0, threads=4) as store:
+        for verb in (lambda: store.put("key", source), lambda: store.get("key", tmp_path / "out"),
+                     lambda: store.scrub()):
+            dropped.clear()
+            tracemalloc.start()
+            try:
+                verb()
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert peak <= (64 << 20) + 4 * 3 * (65536 + 64)
+            pieces = [size for _, size in dropped if size]
+            assert pieces and max(pieces) <= 3 * medium._BEHIND_BYTES
+        assert (tmp_path / "out").read_bytes() == bytes(100 << 20)
+
+
+def test_shards_on_one_device_are_read_one_after_the_other(tmp_path):
+    with make(tmp_path, threads=4) as store:
+        store.put("key", b"x" * 100_000)
+        with store.open_object("key") as found:
+            assert found._opened.stripe.lanes == 1
+
+
 # ---- scrubbing in parts --------------------------------------------------------------------------
 
 
@@ -509,6 +551,39 @@ def test_parts_of_a_scrub_merge_and_remember(tmp_path):
         assert store.scrub(percent=25).objects == 5
         assert store.scrub(older_than_hours=1).objects == 15
         assert store.scrub(older_than_hours=1).objects == 0
+
+
+def test_a_scrub_looks_up_each_name_twice_at_most(tmp_path, monkeypatch):
+    """Once to choose the keys and once with its folder: the cost grows with the objects, and not
+    with their square."""
+    seen = 0
+    names = FolderTarget.names
+
+    def count(target, folder):
+        nonlocal seen
+        for name in names(target, folder):
+            seen += folder.startswith(layout.OBJECTS)
+            yield name
+
+    monkeypatch.setattr(FolderTarget, "names", count)
+    with make(tmp_path) as store:
+        for i in range(60):
+            store.put(f"key{i}", b"x")
+        assert store.scrub().objects == 60
+        assert 60 <= seen <= 2 * 60 * len(store.config.slots)
+
+
+def test_a_scrub_of_some_keys_keeps_what_is_known_of_their_neighbours(tmp_path):
+    keys = [f"key{i}" for i in range(2000) if layout.fan(f"key{i}") == layout.fan("key0")][:4]
+    with make(tmp_path) as store:
+        for key in keys:
+            store.put(key, b"x")
+        store.clock.now += 7200
+        store.scrub()
+        store.clock.now += 7200
+        store.scrub(prefix=keys[0])
+        old, new = (store.stat(key).shards[0].verified for key in (keys[1], keys[0]))
+        assert new - old == 7200
 
 
 def test_a_scrub_of_an_empty_store_is_not_clean(tmp_path):
