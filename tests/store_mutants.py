@@ -39,7 +39,7 @@ MUTANTS = [
     Mutant("skip the fsync of records", "reed/store/record.py",
            "        temporary.sync()\n", ""),
     Mutant("skip the read-back of shards", "reed/store/writer.py",
-           "        if reads_back:\n", "        if False:\n"),
+           "    if reads_back:\n", "    if False:\n"),
     Mutant("skip the read-back of records", "reed/store/record.py",
            "        require_same(temporary, data)\n", ""),
     Mutant("count a duplicate shard twice", "reed/store/audit.py",

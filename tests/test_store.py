@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,7 @@ import pytest
 
 import reed
 from reed.files import medium
+from reed.files.layout import RecordBatch
 from reed.store import FolderTarget, entries, layout
 from store_folders import CODE, Clock, data_of, flip, folders, make, shard_files
 
@@ -527,6 +529,42 @@ def test_a_large_object_stays_out_of_memory_and_of_the_page_cache(tmp_path, monk
             pieces = [size for _, size in dropped if size]
             assert pieces and max(pieces) <= 3 * medium._BEHIND_BYTES
         assert (tmp_path / "out").read_bytes() == bytes(100 << 20)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_put_whose_source_fails_waits_for_what_it_began_to_write(tmp_path, monkeypatch, threads):
+    """No thread writes into a temporary that is being removed, or into a file that got its
+    descriptor."""
+    events = []
+    write, remove = medium.pwritev, medium.Temporary.remove
+
+    def slow(descriptor, buffers, offset):
+        time.sleep(0.01)
+        events.append("written")
+        return write(descriptor, buffers, offset)
+
+    def note(temporary):
+        events.append("removed")
+        remove(temporary)
+
+    class Failing:
+        left = 10
+
+        def readinto(self, buffer):
+            self.left -= 1
+            if self.left < 0:
+                raise OSError(errno.EIO, "the source fails")
+            return len(buffer)
+
+    with make(tmp_path, 3, reed.ReedSolomon(2, 1), threads=threads) as store:
+        monkeypatch.setattr(RecordBatch, "BATCH_BYTES", 1)
+        monkeypatch.setattr(medium, "pwritev", slow)
+        monkeypatch.setattr(medium.Temporary, "remove", note)
+        with pytest.raises(OSError, match="the source fails"):
+            store.put("key", Failing())
+        time.sleep(0.1)  # what still runs shows
+        assert not list(store.list()) and not shard_files(tmp_path)
+    assert events[-3:] == ["removed"] * 3 and events.count("removed") == 3
 
 
 def test_shards_on_one_device_are_read_one_after_the_other(tmp_path):
