@@ -233,6 +233,8 @@ class Trial:
             self.unfinished.discard(key)
             if self.intruded is not None:
                 return
+            # Every disk is a failure domain.
+            assert report.shards_written >= self.store.config.write_quorum, report
             good = self._count_good(key, report.object.version)
             # A record that was misdirected after the shards were proved may have hit one of them.
             misdirected = self.world.misdirected - misdirected
