@@ -154,7 +154,8 @@ class Store:
         were. Targets may be missing, in any order, and elsewhere than before when they are given.
 
         :param threads: how many threads write and read targets, at most; 16 by default. Shards are
-            read by no more than there are devices. :param host: this host's name in the store. :param actor: who is written into
+            read by no more than there are devices.
+        :param host: this host's name in the store. :param actor: who is written into
             entries and the journal; by default the user's name. :param clock: a Clock.
             :param entropy: a function of a count that gives random bytes. :param locate: makes a
             Target of a location.
