@@ -475,3 +475,8 @@ def test_the_command_line_takes_urls(tmp_path):
     assert "nowhere" in done.stderr and "Traceback" not in done.stderr
     done = run("store", "create", *[f"memory://{i}/x" for i in range(3)], "--copies", "3", expect=3)
     assert "durable" in done.stderr
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    run("store", "create", "memory://a/x", tmp_path / "a", tmp_path / "b", "--copies", "3",
+        "--allow-shared-devices", expect=0)
+    assert "memory://a/x\n" in run("store", "audit", "-s", tmp_path / "a").stdout

@@ -221,6 +221,11 @@ def list_objects(session, targets, prefix):
     return session.finish(Exit.HEALTHY, {"objects": count}, ())
 
 
+def _shown(location):
+    """A path as it is from here; a URL as it is."""
+    return location if "://" in location else os.path.relpath(location)
+
+
 def _shard_lines(shards, verbose):
     for shard in shards:
         if verbose or shard.state != "good":
@@ -524,7 +529,7 @@ def audit_lines(report, verbose):
     for slot in report.slots:
         if verbose or slot.state != "active":
             yield (f"  slot {slot.number:>3}  {slot.state:<7}  {slot.effective_domain}  "
-                   f"{os.path.relpath(slot.location)}")
+                   f"{_shown(slot.location)}")
     for found in report.objects:
         if verbose or found.status != "healthy":
             yield (f"{found.object.key}: {found.status}, {found.good_shards} of "

@@ -90,6 +90,8 @@ def _asking(path: str) -> Iterator[None]:
     """Filesystems raise what they like; the store knows OSError."""
     try:
         yield
+    except FileNotFoundError as error:  # some say only which
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
     except OSError:
         raise
     except Exception as error:
