@@ -11,9 +11,9 @@ For each code and digest, in every round one after the other:
 - *cat all*: every shard to /dev/null. Beside it *scrub*.
 - *digest* and *crc32c*: one thread over as many bytes in memory: no get can be faster than these.
 
-What is read was dropped from the page cache before. Each `cat` and get is led in by another that
-is not timed: a virtual machine may have to ask its host for the memory of the page cache, and then
-the first to fill it pays. All shards lie on the one filesystem of --folder. Ratios of seconds are taken
+What is read was dropped from the page cache before. Each `cat` and get is led in by another that is
+not timed: a virtual machine may have to ask its host for the memory of the page cache, and then the
+first to fill it pays. All shards lie on the one filesystem of --folder. Ratios of seconds are taken
 within a round; their median and quartiles are given, the processor time beside them. `cat` has one
 thread and reed several: on a machine that does other things at the same time, look at both. Memory
 is the peak of the process during the operation.
