@@ -97,6 +97,7 @@ static void apply_columns(const struct reed_plan *plan, const uint8_t *const *so
 {
     size_t shard_count = (size_t)plan->source_count + plan->target_count, distance = 0;
     if (plan->accumulates || plan->target_count == 0 ||
+        end - begin < KERNEL_VECTOR_SIZE_MAX || /* of so many shards that this leaves the cache */
         !apply_leaves_cache(shard_count, end - begin) ||
         !find_alignment(plan, targets, begin, &distance)) {
         store_columns(plan, sources, targets, begin, end, scratch);

@@ -7,6 +7,7 @@
 #include "checksum.h"
 #include "kernels/crc32_constants.h"
 #include "kernels/kernel.h"
+#include "plan.h"
 #include "reed.h"
 
 /* Offsets in the header; the first 59 bytes are the metadata, which the header's CRC covers. */
@@ -168,11 +169,12 @@ enum reed_status reed_fragments_apply(const struct reed_kernel *kernel,
                                       uint32_t *source_crc32, uint32_t *target_crc32,
                                       void *scratch)
 {
-    size_t target_count = 0;
-    if (source_count > REED_SHARDS_MAX) return REED_INVALID_PARAMETER;
-    if (plan != NULL) {
-        target_count = reed_plan_target_count(plan);
-        if (reed_plan_source_count(plan) > source_count) return REED_INVALID_PARAMETER;
+    size_t target_count = plan != NULL ? reed_plan_target_count(plan) : 0;
+    if (source_count > REED_SHARDS_MAX ||
+        (plan != NULL && (reed_plan_source_count(plan) > source_count || plan->accumulates ||
+                          (reed_plan_apply_scratch_size(plan) > 0 && scratch == NULL))) ||
+        (targets == NULL && target_count > 0)) {
+        return REED_INVALID_PARAMETER;
     }
     if (source_crc32 != NULL) memset(source_crc32, 0, source_count * sizeof *source_crc32);
     if (target_crc32 != NULL) memset(target_crc32, 0, target_count * sizeof *target_crc32);

@@ -277,7 +277,7 @@ static unsigned code_points_log2(const struct reed_code *code)
 static bool wide_decode_is_better(const struct reed_code *code, size_t target_count)
 {
     if (code->generator != REED_GENERATOR_NATIVE || code->parity_shards < 2) return false;
-    if (code_points_log2(code) < WIDE_LOW_LOG2) return false; /* scales need whole low blocks */
+    if (code_points_log2(code) <= WIDE_LOW_LOG2) return false; /* see wide_transform.is_scaled */
     return wide_decode_cost(code_points_log2(code), code->data_shards + target_count) <
            (size_t)code->data_shards * target_count;
 }

@@ -261,10 +261,9 @@ static void forward_high(const struct wide_run *run, size_t size)
     }
 }
 
-/* The last pass, from the total to the targets. Rows that nobody wants share one row of scratch:
- * streaming that again and again to memory would cost more than all else. The derivative over the
- * low bits of a row's number is taken here: it commutes with the passes over the high ones, which
- * undo each other, so that it needs the group's rows as the first pass left them. */
+/* The last pass, from the total to the targets; rows that nobody wants are not stored. The
+ * derivative over the low bits of a row's number is taken here: it commutes with the passes over the
+ * high ones, which undo each other, so that it needs the group's rows as the first pass left them. */
 static void forward_low(const struct wide_run *run, uint8_t *const *targets, size_t position,
                         size_t size, enum kernel_write write)
 {

@@ -27,7 +27,7 @@ struct wide_transform {
     size_t group_count;
     const struct wide_group *groups;
     uint16_t targets[WIDE_POINTS_MAX]; /* position of the target in each row, or WIDE_NO_SHARD */
-    bool is_scaled; /* sources and targets have scales; one group of 16 points or more */
+    bool is_scaled; /* sources and targets have scales; one group of more than 16 points */
 };
 
 /* Prepared entries: forward twiddles, each group's twiddles, then the scales of every row. */

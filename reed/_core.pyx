@@ -391,17 +391,19 @@ cdef inline bint is_brief(const reed_plan *plan, Py_ssize_t size, uint32_t sourc
     return products(plan, size, source_count) <= LOCKED_PRODUCTS_MAX
 
 
+cdef int worthwhile_threads(const reed_plan *plan, Py_ssize_t size, object wanted) except -1:
+    """How many of the threads that a caller allows have enough to do."""
+    cdef uint64_t work = products(plan, size, creed.reed_plan_source_count(plan))
+    return max(<uint64_t>1, min(<uint64_t>thread_count(wanted), work // THREAD_PRODUCTS_MIN))
+
+
 cdef int apply_plan(const reed_plan *plan, const uint8_t *const *sources, uint8_t *const *targets,
                     Py_ssize_t size, object wanted_threads) except -1:
     """Columns [0, size), in as many column ranges as threads where that is worth while."""
-    cdef int threads = thread_count(wanted_threads)
+    cdef int threads = worthwhile_threads(plan, size, wanted_threads)
     cdef size_t scratch_size = creed.reed_plan_apply_scratch_size(plan)
     cdef uint8_t *scratch = NULL
-    cdef uint64_t work
     cdef reed_status status
-    if threads > 1:
-        work = products(plan, size, creed.reed_plan_source_count(plan))
-        threads = max(<uint64_t>1, min(<uint64_t>threads, work // THREAD_PRODUCTS_MIN))
     if scratch_size > 0:
         scratch = <uint8_t *>PyMem_RawMalloc(threads * scratch_size)
         if scratch == NULL:
@@ -463,8 +465,8 @@ cdef object apply_plan_crc32c(const reed_plan *plan, Rows *sources, Rows *target
                               Py_ssize_t block_size, object wanted_threads):
     """Apply, and return the (sources + targets, blocks) array of checksums. Threads share the
     columns by whole blocks."""
-    cdef int threads = thread_count(wanted_threads)
     cdef Py_ssize_t size = sources.size, block_count, step, block
+    cdef int threads = worthwhile_threads(plan, max(size, 0), wanted_threads)
     cdef size_t scratch_size = creed.reed_plan_apply_crc32c_scratch_size(plan)
     cdef uint32_t[:, ::1] view
     cdef uint32_t *source_crc32c
@@ -624,6 +626,14 @@ cdef class Code:
             self.mark(index, marks)
         return shards
 
+    cdef int count(self, bint *marks) noexcept:
+        """How many are marked. Not what the caller's container says: its keys may name one shard
+        twice, and it may change meanwhile."""
+        cdef int i, found = 0
+        for i in range(self.data_shards + self.parity_shards):
+            found += marks[i]
+        return found
+
     cdef object too_few(self, str what, int needed, bint *marks, bint *also_missing):
         cdef int i, available = 0
         missing = []
@@ -671,17 +681,15 @@ cdef class Code:
 
     cdef Plan keep(self, bytes name, Plan plan):
         """Cache a plan, and let the oldest go while there are too many."""
-        kept = self.plans.setdefault(name, plan)
-        if kept is not plan:  # another thread made it meanwhile
-            return <Plan>kept
-        self.plan_bytes += creed.reed_plan_memory_size(plan.plan)
-        while len(self.plans) > PLAN_COUNT_MAX or (
-                self.plan_bytes > PLAN_BYTES_MAX and len(self.plans) > 1):
-            try:
+        with cython.critical_section(self):
+            kept = self.plans.setdefault(name, plan)
+            if kept is not plan:  # another thread made it meanwhile
+                return <Plan>kept
+            self.plan_bytes += creed.reed_plan_memory_size(plan.plan)
+            while len(self.plans) > PLAN_COUNT_MAX or (
+                    self.plan_bytes > PLAN_BYTES_MAX and len(self.plans) > 1):
                 oldest = self.plans.pop(next(iter(self.plans)))
-            except (KeyError, RuntimeError):  # another thread was at it: the bound is held there
-                break
-            self.plan_bytes -= creed.reed_plan_memory_size((<Plan>oldest).plan)
+                self.plan_bytes -= creed.reed_plan_memory_size((<Plan>oldest).plan)
         return plan
 
     cdef int take_sources(self, Rows *rows, const reed_plan *plan, dict shards) except -1:
@@ -964,6 +972,7 @@ cdef class Code:
         cdef uint32_t i
         cdef int row, row_count
         cdef bint is_missing = False
+        thread_count(threads)  # wrong, it is refused before anything is copied
         given = self.given(shards, available)
         row_count = self.place_rows(wanted, position_of)
         for row in range(self.data_shards):
@@ -1030,7 +1039,7 @@ cdef class Code:
         cdef reed_status status
         cdef void *scratch
         given = self.given(shards, available)
-        if len(given) <= self.data_shards:
+        if self.count(available) <= self.data_shards:
             raise self.too_few("verify", self.data_shards + 1, available, NULL)
         memset(compared, 0, sizeof(compared))
         for i in range(self.data_shards + self.parity_shards):
@@ -1090,7 +1099,7 @@ cdef class Code:
         cdef reed_status status
         cdef uint32_t i
         given = self.given(shards, available)
-        if len(given) <= self.data_shards:
+        if self.count(available) <= self.data_shards:
             raise self.too_few("locate", self.data_shards + 1, available, NULL)
         rows_begin(&rows)
         try:
@@ -1819,7 +1828,8 @@ cdef class FragmentCode:
     """Segments of bytes as fragments of liberasurecode, and back, with one code.
 
     A fragment whose payload does not match its checksum is never used; one without checksum is
-    compared with the others where more are given than the code needs.
+    compared with the others where more are given than the code needs. A writable buffer may not
+    change while a call reads it.
 
     :param code: what makes parity.
     :param backend_id: 0 to 255, of headers; fragments with another are refused.

@@ -304,11 +304,27 @@ def test_refused_calls_write_nothing(code, shards):
         lambda: code.reconstruct({i: shards[i] for i in (1, 2, 3, 4)}, out={5: out[5]}),
         lambda: code.encode(DATA, out=[out[0], bytes(10)]),
         lambda: code.encode(DATA, out=[out[0], out[5]], threads=0),
+        lambda: code.decode(shards, wanted=[0, 1], out=[out[0], out[5]], threads=0),
+        lambda: code.decode({i: shards[i] for i in (0, 2, 3, 4)}, wanted=[0, 1],
+                            out=[out[0], out[5]], threads=0),
     ]
     for call in calls:
         with pytest.raises(reed.ReedError):
             call()
         assert all((row == 0xA5).all() for row in out.values())
+
+
+def test_a_shard_that_is_named_twice(code, shards):
+    """Five entries are four shards: nothing is there to compare."""
+    class Three:
+        def __index__(self):
+            return 3
+
+    given = {0: shards[0], 1: shards[1], 2: shards[2], 3: shards[3], Three(): shards[3]}
+    for call in (code.verify, code.locate):
+        with pytest.raises(reed.TooFewShards) as caught:
+            call(given)
+        assert (caught.value.needed, caught.value.available) == (5, 4)
 
 
 def test_buffers_are_held_while_they_are_used_and_released_after(code):

@@ -534,8 +534,10 @@ REED_API REED_MUST_CHECK int reed_fragment_crc32_matches(const struct reed_fragm
 /* One pass over payloads: copies sources, computes a plan's targets, and the CRC-32 of each.
  * The plan's sources come first; others behind them are copied and summed alone. `plan` may be NULL
  * (nothing to compute), as may `copies`, single entries of it, and either array of checksums.
- * Copies and targets do not overlap sources or each other. `scratch` as for reed_plan_apply.
- * Errors: INVALID_PARAMETER (source_count is less than the plan's or more than REED_SHARDS_MAX). */
+ * Copies and targets do not overlap sources or each other. `scratch` as for reed_plan_apply. What is
+ * not copied is summed and then read again for the product, so it may not change meanwhile.
+ * Errors: INVALID_PARAMETER, before anything is written (source_count is less than the plan's or more
+ * than REED_SHARDS_MAX; a plan that adds to its targets; targets or scratch missing). */
 REED_API REED_MUST_CHECK enum reed_status
 reed_fragments_apply(const struct reed_kernel *kernel, const struct reed_plan *plan,
                      const uint8_t *const *sources, size_t source_count, uint8_t *const *copies,

@@ -188,6 +188,54 @@ static void test_one_pass(const struct reed_kernel *kernel)
     reed_code_destroy(code);
 }
 
+/* Refused, and nothing was written. */
+static void test_refused_passes(const struct reed_kernel *kernel)
+{
+    enum { K = 64, M = 64, SIZE = 100 };
+    static uint8_t payloads[K][SIZE], copies[K][SIZE], targets[M][SIZE];
+    const uint8_t *in[K];
+    uint8_t *copy[K], *out[M];
+    uint32_t source_crc32[K];
+    struct reed_code_options options = {.struct_size = sizeof options, .data_shards = K,
+                                        .parity_shards = M, .kernel = kernel};
+    struct reed_code *code;
+    struct reed_plan *plan, *update;
+    const uint32_t parity = K;
+    CHECK(reed_generator_find("native", &options.generator) == REED_OK, "generator");
+    CHECK(reed_code_create(&options, &code) == REED_OK, "code");
+    CHECK(reed_plan_create_encode(code, &plan) == REED_OK, "plan");
+    CHECK(reed_plan_create_update(code, 0, &parity, 1, &update) == REED_OK, "update");
+    size_t scratch_size = reed_plan_apply_scratch_size(plan);
+    void *scratch = malloc(scratch_size);
+    CHECK(scratch_size > 0 && scratch != NULL, "%zu bytes of scratch", scratch_size);
+    for (int i = 0; i < K; i++) {
+        memset(payloads[i], i + 1, SIZE);
+        in[i] = payloads[i];
+        copy[i] = copies[i];
+        out[i] = targets[i];
+        source_crc32[i] = 7;
+    }
+    enum reed_status without_scratch = reed_fragments_apply(kernel, plan, in, K, copy, out, SIZE,
+                                                            source_crc32, NULL, NULL);
+    enum reed_status without_targets = reed_fragments_apply(kernel, plan, in, K, copy, NULL, SIZE,
+                                                            source_crc32, NULL, scratch);
+    enum reed_status adding = reed_fragments_apply(kernel, update, in, K, copy, out, SIZE,
+                                                   source_crc32, NULL, scratch);
+    CHECK(without_scratch == REED_INVALID_PARAMETER, "no scratch");
+    CHECK(without_targets == REED_INVALID_PARAMETER, "no targets");
+    CHECK(adding == REED_INVALID_PARAMETER, "a plan that adds");
+    for (int i = 0; i < K; i++) {
+        CHECK(source_crc32[i] == 7, "checksum %d", i);
+        for (int at = 0; at < SIZE; at++) {
+            CHECK(copies[i][at] == 0 && targets[i][at] == 0, "shard %d byte %d", i, at);
+        }
+    }
+    free(scratch);
+    reed_plan_destroy(update);
+    reed_plan_destroy(plan);
+    reed_code_destroy(code);
+}
+
 int main(int argument_count, char **arguments)
 {
     CHECK(argument_count == 2, "usage: test_fragment KERNEL");
@@ -198,5 +246,6 @@ int main(int argument_count, char **arguments)
     test_headers_of_a_stripe();
     test_legacy_checksum_of_a_payload();
     test_one_pass(kernel);
+    test_refused_passes(kernel);
     return EXIT_SUCCESS;
 }

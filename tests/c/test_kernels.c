@@ -76,13 +76,20 @@ static void check_poison(struct guarded region, const uint8_t *kept, size_t size
     }
 }
 
-/* Scratch of exactly the stated size between guard pages, full of what the last call left. */
+/* Scratch of exactly the stated size between guard pages, full of noise: of equal bytes in all rows
+ * most of a transform is zero, and what is read before it is written would not be seen. */
 static void *scratch_for(const struct reed_plan *plan)
 {
+    static uint8_t noise[4096 + 61];
     size_t size = reed_plan_apply_scratch_size(plan);
     CHECK(size <= SCRATCH_MAX, "%zu bytes of scratch", size);
     if (size == 0) return NULL;
-    return random_below(&state, 2) ? scratch_region.end - size : scratch_region.begin;
+    uint8_t *scratch = random_below(&state, 2) ? scratch_region.end - size : scratch_region.begin;
+    random_bytes(&state, noise, sizeof noise);
+    for (size_t i = 0; i < size; i += sizeof noise) {
+        memcpy(scratch + i, noise, size - i < sizeof noise ? size - i : sizeof noise);
+    }
+    return scratch;
 }
 
 static void repeat(uint8_t *columns, const uint8_t *pattern, size_t size)

@@ -716,6 +716,43 @@ static void test_locate_arguments(void)
     reed_code_destroy(code);
 }
 
+/* So many shards that a few columns of them are larger than the caches. */
+static void test_more_shards_than_columns(void)
+{
+    enum { SOURCES = 65536, SIZE_MAX_TESTED = 70 };
+    static uint8_t row[SOURCES], data[3][SIZE_MAX_TESTED], made_columns[SIZE_MAX_TESTED + 64];
+    static const uint8_t *sources[SOURCES];
+    static const size_t sizes[] = {1, 31, 32, 33, 40, 63, 64, 65, SIZE_MAX_TESTED};
+    random_bytes(&state, row, sizeof row);
+    random_bytes(&state, data[0], sizeof data);
+    uint8_t folded[3] = {0, 0, 0}; /* the sum of each array's coefficients */
+    for (size_t s = 0; s < SOURCES; s++) {
+        sources[s] = data[s % 3];
+        folded[s % 3] ^= row[s];
+    }
+    const struct reed_kernel *kernel;
+    for (size_t i = 0; (kernel = reed_kernel_at(i)) != NULL; i++) {
+        if (!reed_kernel_is_supported(kernel)) continue;
+        struct reed_plan *plan;
+        CHECK(reed_plan_create_matrix(kernel, NULL, row, 1, SOURCES, &plan) == REED_OK, "plan");
+        for (size_t n = 0; n < sizeof sizes / sizeof sizes[0]; n++) {
+            size_t size = sizes[n];
+            for (size_t skew = 0; skew < 2; skew++) {
+                uint8_t *target = made_columns + skew;
+                memset(made_columns, 0xa5, sizeof made_columns);
+                apply(plan, sources, &target, size);
+                for (size_t c = 0; c < size; c++) {
+                    const uint8_t *arrays[3] = {data[0], data[1], data[2]};
+                    CHECK(target[c] == oracle_dot(folded, 3, arrays, c), "%s: column %zu of %zu",
+                          reed_kernel_name(kernel), c, size);
+                }
+                CHECK(target[size] == 0xa5, "beyond %zu columns", size);
+            }
+        }
+        reed_plan_destroy(plan);
+    }
+}
+
 static void test_names(void)
 {
     for (int status = -1; status < 300; status++) {
@@ -793,6 +830,7 @@ int main(int argc, char **argv)
     test_update_arguments();
     test_matrix_arguments();
     test_apply_arguments();
+    test_more_shards_than_columns();
     test_locate_arguments();
     test_extreme_shapes();
     test_sources_are_the_lowest();
