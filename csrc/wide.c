@@ -17,8 +17,8 @@
 #include "size.h"
 
 enum {
-    /* Bytes of rows that a strip touches in scratch, and the widest strip. Measured: wide strips share
-     * the cost of finding rows, which is worth more than staying in the first-level cache. */
+    /* Bytes of rows that a strip touches in scratch, and the widest strip. Measured: wide strips
+     * share the cost of finding rows, which is worth more than staying in the first-level cache. */
     STRIP_BUDGET = 262144,
     STRIP_MAX = 1024
 };

@@ -148,7 +148,7 @@ def get_include():
 
 
 def get_library_dir():
-    """The folder that holds libreed (shared and static), pkgconfig/reed.pc and isal/libisal.so.2."""
+    """The folder that holds libreed (shared and static), pkgconfig/reed.pc, isal/libisal.so.2."""
     return str(Path(__file__).parent / "lib")
 
 

@@ -1,8 +1,8 @@
 """Compiles and runs the C tests: a test program of tests/c together with the whole C core.
 
 The core is compiled once per compiler and set of flags and kept for the session, for all of its
-worker processes; warnings are errors. A tool that is missing skips with a reason that begins with ``NOT RUN:``, so that the
-summary says what this machine could not check.
+worker processes; warnings are errors. A tool that is missing skips with a reason that begins with
+``NOT RUN:``, so that the summary says what this machine could not check.
 """
 
 import fcntl

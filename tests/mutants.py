@@ -3,9 +3,9 @@
     python tests/mutants.py [NAME...]     all mutants, or those whose name contains a NAME
 
 Each mutant is one change of text in a copy of the tree. The tests named with it are built and run
-there, the cheapest first; the first one that fails has caught it. Before, every test must pass on an
-unchanged copy. Exits 1 when a mutant is missed or does not apply. Needs gcc; the mutants of the Python
-door build the extension and need what building reed needs.
+there, the cheapest first; the first one that fails has caught it. Before, every test must pass on
+an unchanged copy. Exits 1 when a mutant is missed or does not apply. Needs gcc; the mutants of the
+Python door build the extension and need what building reed needs.
 """
 
 import hashlib
@@ -54,7 +54,8 @@ MUTANTS = [
            "memcpy(targets[t] + begin, target_pads[t], size);",
            "memcpy(targets[t] + begin, target_pads[t], VECTOR_SIZE);", (KERNELS,), every=True),
     Mutant("columns behind the streamed ones skipped", "csrc/apply.c",
-           "    apply_write_columns(plan, sources, targets, stop, end, KERNEL_STORE, scratch);\n", "",
+           "    apply_write_columns(plan, sources, targets, stop, end, KERNEL_STORE, scratch);\n",
+           "",
            (KERNELS,)),
     Mutant("start of an unaligned addition added twice", "csrc/apply.c",
            "begin + (plan->accumulates ? distance : unit), write,", "begin + unit, write,",
@@ -70,7 +71,8 @@ MUTANTS = [
            "prepared->high[nibble] = gf256_multiply(coefficient, (uint8_t)nibble);",
            ("test_field", KERNELS)),
     Mutant("dropped last source of a product", "csrc/kernels/template.h",
-           "if (s < source_count) {\n        operand last", "if (s > source_count) {\n        operand last",
+           "if (s < source_count) {\n        operand last",
+           "if (s > source_count) {\n        operand last",
            (KERNELS,)),
     Mutant("accumulate ignored", "csrc/plan.c",
            "(*plan)->accumulates = true;", "(*plan)->accumulates = false;",
@@ -124,7 +126,8 @@ MUTANTS = [
     Mutant("working memory not given back", "csrc/plan.c",
            "    allocator_give(&code->allocator, memory);\n", "", ("test_allocation",)),
     Mutant("limit of isal-vand one too high", "csrc/matrix.c",
-           "parity_shards <= 21", "parity_shards <= 22", ("pytest tests/test_generators.py -k not_mds",)),
+           "parity_shards <= 21", "parity_shards <= 22",
+           ("pytest tests/test_generators.py -k not_mds",)),
     Mutant("AVX-512 in the AVX2 kernel", "csrc/kernels/avx2_gfni.c",
            'target("avx2,gfni")', 'target("avx2,gfni,avx512f,avx512vl,avx512bw")',
            ("pytest tests/test_c_codec.py::test_vector_instructions_stay_in_their_kernels[gcc]",)),

@@ -241,7 +241,8 @@ def test_sizes_that_differ(code, shards):
     with pytest.raises(reed.ShardSizeMismatch):
         code.encode(DATA, out=np.empty((2, 11), np.uint8))
     with pytest.raises(reed.ShardSizeMismatch):
-        code.reconstruct({i: shards[i] for i in range(1, 5)}, out={0: bytearray(9), 5: bytearray(10)})
+        code.reconstruct({i: shards[i] for i in range(1, 5)},
+                         out={0: bytearray(9), 5: bytearray(10)})
     with pytest.raises(reed.ShardSizeMismatch):
         code.decode(shards, columns=slice(2, 5), out=np.empty((4, 10), np.uint8))
     with pytest.raises(reed.ShardSizeMismatch):
@@ -678,7 +679,7 @@ def test_an_interrupt_leaves_no_thread_writing():
 
 
 def test_without_a_thread_to_be_had(monkeypatch):
-    """The second thread is refused while the first runs: the call fails, and not before that ended."""
+    """The second thread is refused while the first runs: the call fails, not before that ended."""
     start, started = _core.start_new_thread, []
 
     def start_once(task, arguments):

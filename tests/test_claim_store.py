@@ -105,7 +105,7 @@ def test_lost_objects_and_shared_domains_are_counted(store, tmp_path):
 
 
 def test_the_command(store, tmp_path):
-    code, answer = run_json("claim", "-s", tmp_path / "disk0", "--nines", "10", expect=0)
+    _, answer = run_json("claim", "-s", tmp_path / "disk0", "--nines", "10", expect=0)
     report = answer["report"]
     # The command sees the real devices: all folders are on one.
     assert report["states"] == [[1, 0, 1]] and not answer["is_kept"]

@@ -111,7 +111,7 @@ def test_updates_equal_a_new_encode(kernel, seed):
         code = reed.ReedSolomon(k, m, kernel=kernel)
         data = rng.integers(0, 256, (k, 1000), np.uint8)
         parity = code.encode(data)
-        some = {i: row.copy() for i, row in zip(range(k, k + m), parity)
+        some = {i: row.copy() for i, row in zip(range(k, k + m), parity, strict=True)
                 if rng.integers(2)}
         for _ in range(20):
             shard, (a, b) = int(rng.integers(k)), np.sort(rng.integers(0, 1001, 2)).tolist()
@@ -182,13 +182,13 @@ def test_sequences_of_calls_on_the_same_dirty_buffers(kernel, seed):
         given = {i: shards[i] for i in range(k + m) if i not in lost}
         if action == 0:
             code.encode(data, out=out[:m])
-            assert all(np.array_equal(a, b) for a, b in zip(out, shards[k:]))
+            assert all(np.array_equal(a, b) for a, b in zip(out[:m], shards[k:], strict=True))
         elif action == 1:
             fixed = code.reconstruct(given, out={i: out[i] for i in lost})
             assert all(fixed[i] is out[i] and np.array_equal(out[i], shards[i]) for i in lost)
         elif action == 2:
             code.decode(given, out=out[:k])
-            assert all(np.array_equal(a, b) for a, b in zip(out, data))
+            assert all(np.array_equal(a, b) for a, b in zip(out[:k], data, strict=True))
         elif len(given) > k:
             found = code.verify(given) if action == 3 else code.locate(given)
             assert found == (True if action == 3 else [])

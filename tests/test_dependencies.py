@@ -98,7 +98,8 @@ PYTHON_PARTS = {
     "reed.compat.pyeclib": (("reed.codes", "reed._core", "reed.errors"), ()),
     "reed.cli": (("reed.files", "reed.store", "reed.store.claim", "reed.store.report", "reed.drill",
                   "reed.durability", "reed.durability.measure", "reed.compat.isal",
-                  "reed.compat.pyeclib_hook", "reed.codes", "reed.errors"), ("click", "rich", "numpy")),
+                  "reed.compat.pyeclib_hook", "reed.codes", "reed.errors"),
+                 ("click", "rich", "numpy")),
 }
 # Loads a library for others and calls nothing in it.
 C_LOADERS = ("reed/compat/isal.py",)

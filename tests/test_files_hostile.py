@@ -99,7 +99,7 @@ def test_a_footer_that_claims_more_rows_than_there_are_bytes(stored):
 
 def test_a_last_block_that_claims_a_row_far_away(stored):
     """No footer is left, so the object's size is what that block says."""
-    first, *others = shard_paths(stored)
+    _, *others = shard_paths(stored)
     row = FORGED_ROWS - 1
     forge_block(stored, row, is_last=True)
     for path in others:

@@ -1,5 +1,5 @@
-"""What no verb of reed.files may do: replace what is not a shard, and leave the rest of a set undone
-because one disk failed."""
+"""What no verb of reed.files may do: replace what is not a shard, and leave the rest of a set
+undone because one disk failed."""
 
 import errno
 import os

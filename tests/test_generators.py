@@ -12,7 +12,7 @@ import reed
 from oracles import codes, gf256
 
 sys.path.insert(0, str(c_build.ROOT / "tests" / "vectors"))
-import make_generators  # noqa: E402
+import make_generators
 
 GOLDEN = json.loads((c_build.ROOT / "tests" / "vectors" / "generators.json").read_text())
 
@@ -105,7 +105,7 @@ def test_foreign_generators_are_their_formulas(name, seed):
 
 
 def test_vand_inv_of_256_shards_repeats_a_point():
-    """For reading only: its last parity shard sits on the point of data shard 0, so it is a copy."""
+    """For reading only: its last parity shard sits on the point of data shard 0, and is a copy."""
     code = reed.ReedSolomon(253, 3, generator="vand-inv", decode_only=True)
     assert np.array_equal(rows_of(code), codes.parity_rows("vand-inv", 253, 3))
     assert rows_of(code)[2].tolist() == [1] + [0] * 252

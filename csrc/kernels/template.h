@@ -86,8 +86,8 @@ KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
     if (write == KERNEL_STREAM_FETCH) fetch_ahead(sources, source_count, position);
     KERNEL_UNROLL
     for (unsigned i = 0; i < count * width; i++) {
-        total[i] = write == KERNEL_ADD ? vector_load(targets[i / width] + position + i % width * VECTOR_SIZE)
-                              : vector_zero();
+        const uint8_t *target = targets[i / width] + position + i % width * VECTOR_SIZE;
+        total[i] = write == KERNEL_ADD ? vector_load(target) : vector_zero();
     }
     size_t s = 0;
     for (; s + 1 < source_count; s += 2, entries += 2 * count) {

@@ -106,7 +106,8 @@ def _overwrite(path: Path, offset: int, data: bytes) -> None:
 
 def _flip(scene: Scene, key: str, path: Path, row: int) -> None:
     layout = scene.layout(key)
-    offset = layout.offset_of(row) + scene.random.randrange(BLOCK_HEADER_SIZE + layout.payload_size(row))
+    record_size = BLOCK_HEADER_SIZE + layout.payload_size(row)
+    offset = layout.offset_of(row) + scene.random.randrange(record_size)
     with open(path, "rb") as file:
         file.seek(offset)
         before = file.read(1)[0]

@@ -1,5 +1,5 @@
-"""What a drill plays on: a store over folders that stand for disks, and the model of what must be in
-it. Only the model says what is right."""
+"""What a drill plays on: a store over folders that stand for disks, and the model of what must be
+in it. Only the model says what is right."""
 
 import hashlib
 import os
@@ -87,7 +87,7 @@ class Scene:
 
     # -- judging --
 
-    def judge(self, store: Store, key: str, also: bytes | None | str = "nothing") -> str:
+    def judge(self, store: Store, key: str, also: bytes | str | None = "nothing") -> str:
         """One object, as the store answers now. ``also``: other contents that are right too,
         because the store said that it does not know (None: no object)."""
         allowed = [self.model[key]] + ([] if also == "nothing" else [also])
@@ -160,7 +160,7 @@ class Scene:
 
 
 def own_contents(code: ReedSolomon | Replication, generator: random.Random) -> dict[str, bytes]:
-    """Small objects of the sizes where stores go wrong: nothing, one byte, two rows and one byte."""
+    """Small objects of sizes where stores go wrong: nothing, one byte, two rows and one byte."""
     row = code.data_shards * BLOCK_BYTES
     return {f"object/{size}": generator.randbytes(size) for size in (0, 1, 2 * row + 1)}
 
