@@ -99,7 +99,8 @@ def _give(roster: Roster, member: Member, key: str, state: KeyState) -> bool:
     if member.target is None:
         raise OSError(member.reason)
     own = roster.entries_on(member, key)
-    wanted = entries_for(state, own)
+    # A new target that has nothing stands for one that may have had what is undecided.
+    wanted = entries_for(state, own or None)
     if own is not None and wanted == set(own):
         return False
     roster.write_entries(member, key, tuple(wanted))
