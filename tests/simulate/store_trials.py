@@ -74,7 +74,8 @@ class Trial:
         self.faulty: list[str] = []
         self.log: list[str] = []
         self.serial = 0
-        self.born: dict[tuple[str, bytes], int] = {}  # when a value was last put
+        # When a value was put, or a key last deleted, in puts since the beginning.
+        self.born: dict[tuple[str, object], float] = {(key, ABSENT): 0 for key in KEYS}
         self.store = reed.Store.create(
             list(self.disks.values()), code=code, block_size=4096, reserve_bytes=0,
             retention_hours=rng.choice([0, 1]), digest=rng.choice(["sha256", "none"]),
@@ -272,23 +273,23 @@ class Trial:
     def _observe(self, key: str, value) -> None:
         assert value in self.model[key], (
             f"{key!r} is {_short(value)}, may be {[_short(v) for v in self.model[key]]}")
-        if len(self.model[key]) > 1 and value is not ABSENT:
+        if value is not ABSENT:
             # What came after it and was not finished may still come; what was before may not.
-            newest = max(self.model[key] - {ABSENT}, key=lambda one: self.born[key, one])
-            if value == newest:
-                self.model[key] = {value}
+            self.model[key] = {one for one in self.model[key]
+                               if self.born[key, one] >= self.born[key, value]}
 
     def delete(self) -> None:
         key = self.rng.choice(KEYS)
-        before = self.model[key]
+        before, last_deleted = self.model[key], self.born[key, ABSENT]
         self.model[key] = before | {ABSENT}
+        self.born[key, ABSENT] = self.serial + 0.5
         was_unfinished = key in self.unfinished
         self.unfinished.add(key)
         try:
             self.store.delete(key)
         except reed.ObjectNotFound:
             assert ABSENT in before, f"{key!r} is said to be absent"
-            self.model[key] = before
+            self.model[key], self.born[key, ABSENT] = before, last_deleted
             if not was_unfinished:
                 self.unfinished.discard(key)
         except (reed.Uncertain, reed.QuorumNotReached) as error:
