@@ -143,6 +143,23 @@ def test_map_interrupted_while_it_submits(monkeypatch):
     assert ended == [0, 1] == sorted(tasks.ended)
 
 
+def test_workers_that_end_leave_nobody_waiting():
+    tasks = Tasks()
+    results = []
+    workers = Workers(2)
+    waiting = threading.Thread(
+        target=lambda: results.append(workers.map(tasks, range(4))), daemon=True)
+    waiting.start()
+    for _ in range(2):
+        assert tasks.begun.acquire(timeout=30)
+    threading.Timer(0.1, tasks.release.set).start()
+    workers.__exit__(None, None, None)  # while two tasks run and two are queued
+    waiting.join(5)
+    assert results == [[None] * 4] and sorted(tasks.ended) == [0, 1, 2, 3]
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        workers.map(tasks, range(4))
+
+
 def test_interrupted_repair_writes_to_no_closed_descriptor(tmp_path, monkeypatch):
     source, folder = tmp_path / "object", tmp_path / "disk"
     source.write_bytes(bytes(100_000))

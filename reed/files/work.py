@@ -44,7 +44,9 @@ class Workers:
 
     def __exit__(self, kind, error, traceback):
         if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
+            # What is queued runs to its end: others may wait for it, and nobody would wake them.
+            # Whoever is interrupted abandons what he began, which leaves the queue empty.
+            self._executor.shutdown(wait=True)
 
     def map(self, function, items) -> list:
         """The results in the order of the items; the first error is raised when all have ended,
