@@ -34,6 +34,8 @@ class Mutant:
 
 
 MUTANTS = [
+    Mutant("let a host that may not write take the lock", "reed/store/roster.py",
+           "                    if not takes_over:\n", "                    if False:\n", FENCE),
     Mutant("skip the fsync of shards", "reed/files/writing.py",
            "        self._temporary.sync()\n", ""),
     Mutant("skip the fsync of records", "reed/store/record.py",

@@ -4,6 +4,8 @@ Both hosts are processes of this machine; a lock file of its own for each stands
 whose locks keep no other host out.
 """
 
+import contextlib
+import itertools
 import subprocess
 import sys
 import threading
@@ -13,9 +15,9 @@ import pytest
 
 import reed
 from reed.files import medium
-from reed.store import folder
+from reed.store import folder, layout
 from reed.store.roster import Roster
-from store_folders import CODE, data_of, make, shard_files
+from store_folders import CODE, data_of, folders, make, shard_files
 
 # Does ACT on the store at BASE; stands still before the Nth record gets its name, until it is told
 # to go on; then says what became of it.
@@ -140,3 +142,81 @@ def test_a_folder_that_is_swapped_under_a_writer_takes_no_record(tmp_path):
         store.put("key", b"after")
         assert not list((tmp_path / "disk2").rglob("*.record"))
         assert store.read("key") == b"after" and len(shard_files(tmp_path / "away")) == 2
+
+
+def files_of(base):
+    """Every file of a store and its bytes, but not the empty files that are locked."""
+    return {path: path.read_bytes() for path in base.rglob("*")
+            if path.is_file() and path.name not in ("lock", "lock-one", "lock-two")}
+
+
+def away_and_back(store, base):
+    (base / "disk2").rename(base / "away")
+    for key in ("a", "b"):
+        store.put(key, data_of(2, 9_000))
+    (base / "away").rename(base / "disk2")
+
+
+def with_orphans(store, base):
+    """One that is in quarantine and one that was seen."""
+    for key in ("x", "y"):
+        path = base / "disk0" / layout.shard_name(
+            key, "00000001-000000000001-0123456789abcdef", 0)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"of nobody")
+        store.reclaim(accept_clock=True)
+
+
+# What is done before, and the act.
+ACTS = {
+    "reconcile": (away_and_back, lambda store, base: store.reconcile()),
+    "rebuild": (lambda store, base: folders(base / "new", 1),
+                lambda store, base: store.rebuild(2, base / "new" / "disk0")),
+    "migrate": (lambda store, base: folders(base / "new", 3),
+                lambda store, base: store.migrate(
+                    code=reed.Replication(3),
+                    targets=[base / "new" / f"disk{number}" for number in range(3)])),
+    "reclaim": (with_orphans, lambda store, base: store.reclaim()),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_take_over_before_any_lock_of_an_act_ends_it(tmp_path, monkeypatch, act):
+    """Whenever the other host comes between two steps, the act changes nothing from then on."""
+    prepare, run = ACTS[act]
+    actual = Roster.lock
+    for stop in itertools.count(1):
+        base = tmp_path / str(stop)
+        left, before = stop, None
+        with make(base, host="one") as store:
+            for key in ("a", "b"):
+                store.put(key, data_of(1, 9_000))
+            prepare(store, base)
+
+            @contextlib.contextmanager
+            def lock(roster, *arguments, base=base, **options):
+                nonlocal left, before
+                left -= roster.host == "one"
+                if left == 0 and roster.host == "one":
+                    with reed.Store.open(base / "disk1", host="two", threads=1) as other:
+                        other.take_over()
+                    # Temporaries that are being written do not count.
+                    before = {path: data for path, data in files_of(base).items()
+                              if not path.name.startswith(".")}
+                with actual(roster, *arguments, **options):
+                    yield
+
+            monkeypatch.setattr(Roster, "lock", lock)
+            refused = None
+            try:
+                run(store, base)
+            except reed.LeaseHeld as error:
+                refused = error
+            monkeypatch.setattr(Roster, "lock", actual)
+        if before is None:  # it takes the lock less often
+            break
+        assert refused is not None and refused.holder == "two", f"taken over before lock {stop}"
+        assert files_of(base) == before, f"taken over before lock {stop}"
+        with reed.Store.open([base / "disk1", base / "disk0"], host="two", threads=1) as other:
+            assert other.audit().writer == "two" and other.audit().epoch >= 3
+    assert refused is None and stop > 3

@@ -165,7 +165,6 @@ def heal_records(roster: Roster, guard, key: str, workers: Workers, now: float) 
                                 for entries in answers.values()):
         return
     with guard, roster.lock():
-        roster.require_writer()
         again, _ = roster.ask(key)
         if promoted is not None and promoted not in again.undecided:
             promoted = None

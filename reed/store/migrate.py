@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ..errors import InvalidParameter, QuorumNotReached, ReedError
+from ..errors import InvalidParameter, LeaseHeld, QuorumNotReached, ReedError
 from ..files.work import Watch
 from .configuring import check_domains, check_quorum, require_other_device
 from .entries import Code, Entry, Slot, Version
@@ -61,7 +61,6 @@ def enter_code(roster: Roster, guard, entropy: Callable[[int], bytes], chosen: C
                     f"slot {number}: {reason}" for number, reason in failed.items()),
                 reached=len(added) - len(failed), needed=len(added), failures=failed)
     with guard, roster.lock():
-        roster.require_writer()
         config = replace(roster.config, code=chosen,
                          write_quorum=check_quorum(chosen, None)
                          if chosen != roster.config.code
@@ -116,6 +115,8 @@ def migrate_objects(store, prefix: str, unsafe_skip_verify: bool, progress,
                 bytes_copied += entry.size
         except Superseded:
             skipped += 1
+        except LeaseHeld:
+            raise
         except ReedError as error:
             failed[key] = str(error)
         if progress is not None:

@@ -4,7 +4,7 @@ import time as time_module
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..errors import FormatError, ReedError, WrongTarget
+from ..errors import FormatError, LeaseHeld, ReedError, WrongTarget
 from ..files.work import Watch, Workers
 from . import layout
 from .catalogue import KeyState
@@ -33,7 +33,6 @@ def replace_target(roster: Roster, guard, number: int, target: Target, target_id
     """Gives a slot to a new, empty target; the old one is forgotten by a new epoch."""
     require_empty(target)
     with guard, roster.lock():
-        roster.require_writer()
         slot = roster.config.slot(number)
         roster.add_target(target_id, target)
         roster.change(roster.config.with_slot(
@@ -47,7 +46,6 @@ def add_slots(roster: Roster, guard, slots: list[Slot], targets: list[Target]) -
     for target in targets:
         require_empty(target)
     with guard, roster.lock():
-        roster.require_writer()
         for slot, target in zip(slots, targets, strict=True):
             roster.add_target(slot.target_id, target)
         roster.change(replace(roster.config, slots=(*roster.config.slots, *slots)))
@@ -58,7 +56,6 @@ def synchronise(roster: Roster, guard, numbers: list[int],
     """Gives slots every record that they should have, and then their vote; returns how many
     records were written, and which slots failed and stay out. Raises Uncertain."""
     with guard, roster.lock():
-        roster.require_writer()
         config = roster.config
         for number in numbers:
             config = config.with_slot(number, state="syncing")
@@ -129,6 +126,8 @@ def fill_shards(roster: Roster, guard, numbers: list[int], workers: Workers, wat
                 continue
             try:
                 mended = mend(roster, guard, key, entry, absent, workers, Watch(None, None))
+            except LeaseHeld:
+                raise
             except ReedError as error:
                 if entry == state.newest:
                     failed[key] = str(error)

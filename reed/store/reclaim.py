@@ -161,7 +161,6 @@ class Reclaim:
         for key in sorted({*plan.versions, *plan.tombstones}):
             self._watch.check()
             with self._guard, self._roster.lock():
-                self._roster.require_writer()
                 state, answers = self._roster.ask(key)
                 if self.refusal() or state.undecided or None in answers.values():
                     continue

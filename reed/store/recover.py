@@ -40,7 +40,6 @@ def recover(roster: Roster, guard, workers: Workers, now: float, actor: str,
             report = examine(roster, key, entry, workers, now, watch).report
             if report.status in ("healthy", "repairable"):
                 with guard, roster.lock():
-                    roster.require_writer()
                     roster.accept(key, entry)
                 recovered[key] = str(version)
                 break

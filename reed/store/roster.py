@@ -265,15 +265,22 @@ class Roster:
     # -- the lock --
 
     @contextlib.contextmanager
-    def lock(self, wait_seconds: float = 30.0) -> Iterator[None]:
+    def lock(self, wait_seconds: float = 30.0, takes_over: bool = False) -> Iterator[None]:
         """Keeps other writers of this host out; StoreBusy when they do not leave in time. Inside,
-        the configuration is the one in force."""
+        the configuration is the one in force, and this host may write under it.
+
+        :param takes_over: let a host in that may not write, because it wants to become the writer.
+        :raises LeaseHeld: another host is the writer. What looks for a take-over later looks only
+            for one since this: the configuration of the other host is known by then.
+        """
         deadline = time.monotonic() + wait_seconds
         while True:
             with contextlib.ExitStack() as stack:
                 if self._take_locks(stack):
                     self.refresh()
                     self._finish_change()
+                    if not takes_over:
+                        self.require_writer()
                     yield
                     return
             if time.monotonic() > deadline:

@@ -330,7 +330,6 @@ class Store:
         Uncertain, LeaseHeld, StoreBusy."""
         layout.check_key(key)
         with self._guard, self._roster.lock():
-            self._roster.require_writer()
             state = self._roster.require_full_state(key)
             if state.current is None:
                 raise ObjectNotFound(f"there is no object {key!r}", key=key)
@@ -525,7 +524,7 @@ class Store:
 
     def take_over(self) -> None:
         """Makes this host the one that may write. The host that did must have stopped for good."""
-        with self._guard, self._roster.lock():
+        with self._guard, self._roster.lock(takes_over=True):
             self._roster.require_majority()
             before = self._roster.config.writer
             self._roster.take_over()

@@ -202,7 +202,6 @@ class Put:
     def _commit(self, config: Config, entry: Entry, writers: list[SlotWriter],
                 expected: Version | None) -> Entry:
         roster = self._roster
-        roster.require_writer()
         if expected is not None:
             newest = roster.require_state(self._key).newest
             if newest is None or newest.version != expected:
