@@ -15,7 +15,7 @@ import pytest
 import reed
 from reed.files import medium
 from reed.files.layout import RecordBatch
-from reed.store import FolderTarget, entries, layout
+from reed.store import FolderTarget, entries, layout, record
 from store_folders import CODE, Clock, data_of, flip, folders, make, shard_files
 
 SIZES = (0, 1, 4095, 4 * 4096, 4 * 4096 + 1, 200_001)
@@ -622,6 +622,91 @@ def test_a_scrub_of_some_keys_keeps_what_is_known_of_their_neighbours(tmp_path):
         store.scrub(prefix=keys[0])
         old, new = (store.stat(key).shards[0].verified for key in (keys[1], keys[0]))
         assert new - old == 7200
+
+
+def two_in_one_folder(store):
+    """Puts two objects whose keys are of one folder, and gives the keys in order."""
+    keys = [f"key{i}" for i in range(2000) if layout.fan(f"key{i}") == layout.fan("key0")][:2]
+    for key in keys:
+        store.put(key, b"x")
+    return sorted(keys)
+
+
+@pytest.mark.parametrize("chosen", [{"prefix": "key0"}, {"percent": 50}], ids=str)
+def test_a_scrub_of_some_keys_keeps_what_another_found_meanwhile(tmp_path, chosen):
+    with make(tmp_path) as store:
+        first, second = two_in_one_folder(store)
+        store.scrub()
+        seen = []
+
+        def meanwhile(result):
+            seen.append(result.key)
+            store.clock.now += 1
+            flip(shard_files(tmp_path, f"{second}.")[0])
+            with reed.Store.open(tmp_path / "disk0", clock=store.clock, threads=1) as other:
+                assert other.scrub(prefix=second).repairable == 1
+
+        store.scrub(on_object=meanwhile, **chosen)
+        assert seen == [first]
+        assert (store.stat(first).margin, store.stat(second).margin) == (2, 1)
+
+
+def test_of_two_results_the_newer_counts(tmp_path):
+    """One scrub finds an object whole and saves that after another one found it damaged; with a
+    clock that was ahead before, what is found now counts."""
+    with make(tmp_path) as store:
+        first, second = two_in_one_folder(store)
+
+        def damage(result):
+            if result.key == second:
+                store.clock.now += 1
+                flip(shard_files(tmp_path, f"{second}.")[0])
+                with reed.Store.open(tmp_path / "disk0", clock=store.clock, threads=1) as other:
+                    assert other.scrub(prefix=second).repairable == 1
+                store.clock.now += 1
+
+        assert store.scrub(on_object=damage).healthy == 2
+        assert (store.stat(first).margin, store.stat(second).margin) == (2, 1)
+        store.clock.now -= 7200
+        flip(shard_files(tmp_path, f"{second}.")[0])
+        assert store.scrub().healthy == 2
+        assert store.stat(second).margin == 2
+
+
+@pytest.mark.parametrize("end", [reed.Cancelled, KeyboardInterrupt])
+def test_a_scrub_that_is_cancelled_leaves_what_it_found(tmp_path, end):
+    with make(tmp_path) as store:
+        first, second = two_in_one_folder(store)
+        store.scrub()
+        for key in (first, second):
+            flip(shard_files(tmp_path, f"{key}.")[0])
+        store.clock.now += 1
+        seen = []
+
+        def take(result):
+            seen.append(result.key)
+            if end is KeyboardInterrupt:
+                raise end
+
+        with pytest.raises(end):
+            store.scrub(on_object=take, cancel=lambda: bool(seen))
+        assert seen == [first]
+        assert (store.stat(first).margin, store.stat(second).margin) == (1, 2)
+
+
+def test_results_of_what_is_gone_are_dropped(tmp_path):
+    with make(tmp_path) as store:
+        first, second = two_in_one_folder(store)
+        store.scrub()
+        kept = store.stat(second).object.version
+        store.put(first, b"again")
+        store.clock.now += 25 * 3600
+        assert len(store.reclaim().versions) == 1
+        store.scrub(prefix=first)
+        name = layout.scrub_name(layout.fan(first))
+        slot = store.stat(second).shards[0].slot
+        content = record.read(FolderTarget(tmp_path / f"disk{slot}"), name)["content"]
+        assert set(content) == {f"{first} {store.stat(first).object.version}", f"{second} {kept}"}
 
 
 def test_a_scrub_of_an_empty_store_is_not_clean(tmp_path):

@@ -1,9 +1,10 @@
 """Scrubbing a store: every shard of the chosen objects is read and judged, repaired where that was
 asked for, and what was found is written down."""
 
+import contextlib
 import itertools
 import time as time_module
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from ..errors import (
     BeyondRepair,
@@ -14,12 +15,11 @@ from ..errors import (
 )
 from ..files.work import Watch, Workers
 from . import layout
-from .catalogue import KeyState
 from .entries import Entry
 from .examine import bad_shards, examine, heal_records, mend
 from .reports import ObjectScrub, ScrubReport
 from .roster import Roster
-from .verified import ScrubStates
+from .verified import ScrubNotes, ScrubStates
 
 
 def scrub_version(roster: Roster, guard, key: str, entry: Entry, workers: Workers,
@@ -91,7 +91,7 @@ class Scrub:
         self._older_than_hours = older_than_hours
         self._shard = shard
         self._throttle = Throttle(rate_limit)
-        self._states = ScrubStates(self._roster)
+        self._notes = ScrubNotes(self._roster)
 
     def run(self, on_object, progress, cancel) -> ScrubReport:
         store, watch = self._store, Watch(None, cancel)
@@ -108,28 +108,26 @@ class Scrub:
         hows = set()
         done = 0
         for fan, group in itertools.groupby(keys, layout.fan):
-            chosen = list(group)
-            kept = self._names(set(self._roster.list_keys(fan=fan)).difference(chosen))
-            for key in chosen:
-                watch.check()
-                for result in self._object(key, watch, kept):
-                    if not result.is_live and result.status not in ("healthy", "repaired"):
-                        retained += 1
-                    else:
-                        counts[result.status] += 1
-                    good = sum(shard.state == "good" for shard in result.shards)
-                    shards_read += good
-                    bytes_read += result.bytes_read
-                    rewritten += len(result.repaired_shards)
-                    if good:
-                        hows.add(result.how)
-                    if on_object is not None:
-                        on_object(result)
-                    self._throttle.add(result.bytes_read)
-                done += 1
-                if progress is not None:
-                    progress(done, len(keys))
-            self._states.save(fan, kept, store._workers)
+            with self._saving(fan) as versions:
+                for key in group:
+                    watch.check()
+                    for result in self._object(key, watch, versions):
+                        if not result.is_live and result.status not in ("healthy", "repaired"):
+                            retained += 1
+                        else:
+                            counts[result.status] += 1
+                        good = sum(shard.state == "good" for shard in result.shards)
+                        shards_read += good
+                        bytes_read += result.bytes_read
+                        rewritten += len(result.repaired_shards)
+                        if good:
+                            hows.add(result.how)
+                        if on_object is not None:
+                            on_object(result)
+                        self._throttle.add(result.bytes_read)
+                    done += 1
+                    if progress is not None:
+                        progress(done, len(keys))
         if rewritten:
             with store._guard:
                 store._journal("scrub", {"repair": True}, "every block that was written",
@@ -142,6 +140,26 @@ class Scrub:
             bytes_read=bytes_read,
             how="cached" if "cached" in hows else "medium" if hows else "nothing")
 
+    @contextlib.contextmanager
+    def _saving(self, fan: str) -> Iterator[dict[str, set[str]]]:
+        """Writes down what is found of one folder of keys, also where the scrub ends within it.
+        Gives a dictionary for the versions that each of the keys turns out to have: results of
+        others, where they are not newer, and of keys that are no more are dropped."""
+        store = self._store
+        versions: dict[str, set[str]] = {}
+        try:
+            yield versions
+            present = set(self._roster.list_keys(fan=fan))
+        except BaseException:
+            self._notes.save(fan, lambda key, version: False, store._now(), store._workers)
+            raise
+
+        def is_gone(key: str, version: str) -> bool:
+            seen = versions.get(key, {version})
+            return key not in present or (version not in seen and version < max(seen))
+
+        self._notes.save(fan, is_gone, store._now(), store._workers)
+
     def _choose(self, watch: Watch) -> list[str]:
         """The keys to look at, those of one folder together."""
         keys = self._roster.list_keys(self._prefix)
@@ -152,10 +170,11 @@ class Scrub:
         if self._percent is None and self._older_than_hours is None:
             return keys
         ages = {}
+        states = ScrubStates(self._roster)
         for key in keys:
             watch.check()
             state, _ = self._roster.ask(key)
-            ages[key] = min((self._states.last_verified(key, entry) for entry in state.committed
+            ages[key] = min((states.last_verified(key, entry) for entry in state.committed
                              if entry.is_object), default=0.0)
         if self._older_than_hours is not None:
             before = self._store._now() - self._older_than_hours * 3600
@@ -166,16 +185,9 @@ class Scrub:
             keys = [key for key in keys if key in chosen]
         return keys
 
-    def _names(self, keys: Iterable[str]) -> set[str]:
-        """ "key version" of every entry of these keys: results of any others are dropped."""
-        names = set()
-        for key in keys:
-            state, _ = self._roster.ask(key)
-            names.update(_names_of(key, state))
-        return names
-
-    def _object(self, key: str, watch: Watch, kept: set[str]) -> Iterator[ObjectScrub]:
-        """Scrubs the versions of one object, and adds the names of all to `kept`."""
+    def _object(self, key: str, watch: Watch,
+                versions: dict[str, set[str]]) -> Iterator[ObjectScrub]:
+        """Scrubs the versions of one object, and adds all that there are to `versions`."""
         store = self._store
         now = store._now()
         if self._repair:
@@ -183,20 +195,16 @@ class Scrub:
         try:
             state = self._roster.require_state(key)
         except Uncertain as error:
-            kept |= self._names([key])
             yield ObjectScrub(key=key, version="", is_live=True, status="unknown", margin=0,
                               how="medium", shards=(), bytes_read=0, repaired_shards=(),
                               lost_rows=(), problem=str(error))
             return
-        kept.update(_names_of(key, state))
+        versions[key] = {str(entry.version) for entry in (*state.committed, *state.undecided)}
         for entry in state.committed:
             if entry.is_object:
                 result = scrub_version(
                     self._roster, store._guard, key, entry, store._workers, now, watch,
                     self._repair, entry == state.current)
-                self._states.note(result, now)
+                # What was repaired is newer than what someone else saw before that.
+                self._notes.note(result, store._now() if result.repaired_shards else now)
                 yield result
-
-
-def _names_of(key: str, state: KeyState) -> Iterator[str]:
-    return (f"{key} {entry.version}" for entry in (*state.committed, *state.undecided))

@@ -178,7 +178,7 @@ class Store:
 
     def close(self) -> None:
         """Ends the store's threads, when what they have was done. What other threads of the caller
-        still do here ends then, too, at the latest with RuntimeError at its next step."""
+        still do here may end with RuntimeError at its next step."""
         self._workers.__exit__(None, None, None)
 
     def __enter__(self):
