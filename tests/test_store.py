@@ -567,6 +567,23 @@ def test_a_put_whose_source_fails_waits_for_what_it_began_to_write(tmp_path, mon
     assert events[-3:] == ["removed"] * 3 and events.count("removed") == 3
 
 
+def test_a_put_interrupted_while_it_makes_its_temporaries_leaves_none(tmp_path, monkeypatch):
+    create = FolderTarget.create
+    made = []
+
+    def interrupted(target, name):
+        made.append(name)
+        if len(made) == 4:
+            raise KeyboardInterrupt
+        return create(target, name)
+
+    with make(tmp_path) as store:
+        monkeypatch.setattr(FolderTarget, "create", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.put("key", b"x")
+        assert len(made) == 4 and not list(tmp_path.rglob(".*partial*"))
+
+
 def test_shards_on_one_device_are_read_one_after_the_other(tmp_path):
     with make(tmp_path, threads=4) as store:
         store.put("key", b"x" * 100_000)

@@ -175,10 +175,13 @@ class Put:
             self._require_quorum(config, {domains[slot] for slot in entry.placement
                                           if slot in domains})
             fields = shard_fields(entry, config.store_id, key)
-            writers = [SlotWriter(members[slot], layout.shard_name(key, str(version), index),
-                                  {**fields, "shard_index": index})
-                       for index, slot in enumerate(entry.placement) if slot in domains]
+            writers: list[SlotWriter] = []
             try:
+                for index, slot in enumerate(entry.placement):
+                    if slot in domains:
+                        writers.append(SlotWriter(
+                            members[slot], layout.shard_name(key, str(version), index),
+                            {**fields, "shard_index": index}))
                 return self._fill(opened, watch, config, entry, fields, writers, expected)
             finally:
                 for writer in writers:
