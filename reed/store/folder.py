@@ -95,7 +95,7 @@ class FolderTarget:
                     removed += 1
         return removed
 
-    def lock(self) -> "_FolderLock":
+    def lock(self, target_id: str) -> "_FolderLock":
         return _FolderLock(self._path(_LOCK_NAME))
 
 

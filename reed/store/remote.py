@@ -4,15 +4,17 @@ An object store has no rename and no fsync. So a shard of a new version is writt
 name, where nobody looks before its record says that it exists; what replaces something is written
 under another key, read back, and copied then. What is written is durable when the service has said
 so, and every answer is asked for anew: no listing, no block and no instance is kept in a cache.
-Processes of one host exclude each other by names that the kernel frees when they die.
+Processes of one host exclude each other by what the kernel frees when they die.
 """
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import secrets
 import socket
+import struct
 import sys
 from collections.abc import Iterator
 
@@ -29,6 +31,8 @@ _PARTIAL = "partial"
 _PART_BYTES = 5 << 20  # the least that S3 takes as a part of an upload
 _COMPARE_BYTES = 4 << 20
 _STAMP_BYTES = 256  # the digest of a record, or the footer of a shard
+# One for all processes of the host, whoever runs them and however they are configured.
+_LOCK_PATH = "/dev/shm/reed.lock"
 
 
 def open_location(location: str | os.PathLike) -> Target:
@@ -217,11 +221,12 @@ class RemoteTarget:
                     removed += 1
         return removed
 
-    def lock(self) -> contextlib.AbstractContextManager[bool] | None:
-        """Between the processes of this host, which is the one that may write."""
+    def lock(self, target_id: str) -> contextlib.AbstractContextManager[bool] | None:
+        """Between the processes of this host, which is the one that may write. By the target's id:
+        the way to it may be another one for each process."""
         if not sys.platform.startswith("linux"):
-            return None  # no names that the kernel frees
-        return _held(f"{self.device()} {self._root}")
+            return None  # nothing that the kernel frees
+        return _held(f"target {target_id}")
 
 
 class RemoteObject:
@@ -363,14 +368,58 @@ class Upload:
 @contextlib.contextmanager
 def _held(name: str) -> Iterator[bool]:
     """Holds a name of this host while the process lives, and not longer; gives whether it was free.
-    Linux keeps such names (abstract sockets) itself: no file, no folder, no permissions."""
-    digest = hashlib.sha256(name.encode()).hexdigest()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as holder:
-        try:
-            holder.bind(f"\0reed {digest}")
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            yield False
-            return
-        yield True
+
+    Two ways at once, each of which the kernel ends with the process: processes in two network
+    namespaces have the lock file in common, processes in two containers that use the host's
+    network have the socket names.
+    """
+    digest = hashlib.sha256(name.encode()).digest()
+    with contextlib.ExitStack() as stack:
+        yield _takes_socket(stack, digest) and _takes_byte(stack, digest)
+
+
+def _takes_socket(stack: contextlib.ExitStack, digest: bytes) -> bool:
+    """Binds an abstract socket: no file, no folder, no permissions."""
+    holder = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+    try:
+        holder.bind(f"\0reed {digest.hex()}")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
+
+
+def _takes_byte(stack: contextlib.ExitStack, digest: bytes) -> bool:
+    """Locks the byte of the lock file that a digest says. The file stays empty, and one is enough
+    for all names, so there is nothing to remove."""
+    descriptor = _open_lock_file()
+    stack.callback(os.close, descriptor)
+    start = int.from_bytes(digest[:8], "little") >> 2  # well within the largest offset
+    # struct flock: type, whence, start, length, process (0: the lock is the open file's).
+    request = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, start, 1, 0)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        return False
+    return True
+
+
+def _open_lock_file() -> int:
+    # Without O_CREAT where it is there: Linux may refuse that for another user's file in a folder
+    # for all.
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(_LOCK_PATH, flags)
+    try:
+        descriptor = os.open(_LOCK_PATH, flags | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return os.open(_LOCK_PATH, flags)
+    try:
+        os.fchmod(descriptor, 0o666)  # for every user, whatever the umask is
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

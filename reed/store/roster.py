@@ -294,7 +294,7 @@ class Roster:
             if member.target is None:
                 continue
             try:
-                lock = member.target.lock()
+                lock = member.target.lock(member.slot.target_id)
                 if lock is None:
                     continue
                 if not stack.enter_context(lock):

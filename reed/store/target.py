@@ -92,6 +92,10 @@ class Target(Protocol):
     def sweep(self) -> int:
         """Removes temporaries whose writer is gone; returns how many."""
 
-    def lock(self) -> AbstractContextManager[bool] | None:
+    def lock(self, target_id: str) -> AbstractContextManager[bool] | None:
         """A lock between the processes of this host: entering it tries once and gives whether it
-        was taken. None when this target has no locks."""
+        was taken. None when this target has no locks.
+
+        :param target_id: what the target's record says that it is, for a lock that is kept
+            elsewhere than on the target.
+        """

@@ -179,7 +179,7 @@ class Disk:
         return len(left)
 
     @contextlib.contextmanager
-    def lock(self):
+    def lock(self, target_id):
         self._call()
         host = self.world.host
         assert host not in self._locked_by, "the store took its own lock twice"
