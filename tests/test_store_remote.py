@@ -1,6 +1,7 @@
 """reed.Store over targets behind URLs: fsspec's memory, an object store that fails as it is told,
 and both mixed with local folders."""
 
+import contextlib
 import gc
 import io
 import itertools
@@ -14,7 +15,15 @@ import pytest
 import reed
 from cli_run import run
 from reed.files import medium
-from reed.store import Capabilities, FolderTarget, RemoteTarget, open_location, remote
+from reed.store import (
+    Capabilities,
+    FolderTarget,
+    RemoteTarget,
+    open_location,
+    record,
+    remote,
+    writer,
+)
 from store_buckets import TRUSTED, Bucket, Places, eio, forget, locate
 from store_folders import CODE, Clock, data_of, folders
 
@@ -430,6 +439,67 @@ def test_the_lock_does_not_depend_on_the_way_to_the_target(bucket, monkeypatch):
             pass
         with other._roster.lock(0):
             pass
+
+
+# ---- between the upload and the commit -----------------------------------------------------------
+
+
+def test_a_shard_that_reclaim_took_meanwhile_is_not_acknowledged(bucket, monkeypatch):
+    """Shards stand under their final names while they are read back. Two passes of reclaim in that
+    time take them for orphans."""
+    store, targets = make(bucket, retention_hours=0)
+    prove = writer.prove
+
+    def prove_slowly(*arguments):
+        prove(*arguments)
+        with reed.Store.open(targets, locate=locate, clock=store.clock) as other:
+            passes = [other.reclaim(accept_clock=True) for _ in range(2)]
+            assert [found.orphans_quarantined for found in passes] == [0, 6]
+
+    with store:
+        store.reclaim(accept_clock=True)
+        monkeypatch.setattr(writer, "prove", prove_slowly)
+        with pytest.raises(reed.QuorumNotReached):
+            store.put("key", data_of(10, 50_000))
+        assert list(store.list()) == []
+
+
+def test_a_shard_that_was_replaced_meanwhile_is_not_published():
+    target = locate("bucket://a/x")
+    written = target.create("shards/00/name")
+    written.write_at([memoryview(b"content")], 0)
+    written.sync()
+    target._filesystem.pipe_file(written.final_path, b"other")
+    with pytest.raises(reed.ReadBackMismatch, match="5 bytes, 7 were written"):
+        written.publish(False)
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_no_record_has_its_name_before_the_last_look(bucket, monkeypatch, was_there):
+    """Another host takes over while the first record of a key is being written: LeaseHeld says that
+    nothing was changed, and nothing was; also where the other one has removed the key since."""
+    monkeypatch.setattr(RemoteTarget, "lock", lambda self, target_id: contextlib.nullcontext(True))
+    store, targets = make(bucket, host="one", retention_hours=0)
+    write, others = record.write, []
+
+    def write_late(target, name, *arguments, **options):
+        if name.startswith("objects/") and not others:
+            others.append(reed.Store.open(targets, host="two", locate=locate, clock=store.clock))
+            others[0].take_over()
+            if was_there:
+                others[0].put("key", b"of the other")
+                others[0].delete("key")
+                for _ in range(3):
+                    others[0].reclaim(accept_clock=True, accept_cached=True)
+        write(target, name, *arguments, **options)
+
+    monkeypatch.setattr(record, "write", write_late)
+    with store, pytest.raises(reed.LeaseHeld):
+        store.put("key", b"of one")
+    with others[0] as other:
+        assert not [name for target in targets for name in bucket.names(target, "objects/")]
+        with pytest.raises(reed.ObjectNotFound):
+            other.read("key")
 
 
 # ---- what a URL may be ---------------------------------------------------------------------------

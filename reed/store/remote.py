@@ -20,6 +20,7 @@ from collections.abc import Iterator
 
 from ..errors import InvalidParameter, ReadBackMismatch, TargetExists
 from ..files.digests import crc32c_of
+from . import layout
 from .folder import FolderTarget
 from .target import Capabilities, Target
 
@@ -145,7 +146,10 @@ class RemoteTarget:
         return RemoteObject(self._filesystem, self.path_of(name))
 
     def create(self, name: str) -> "Upload":
-        return Upload(self, self._filesystem, name, self._is_taken(name))
+        # A record counts as soon as it has its name, so it gets that last, with ``publish``.
+        return Upload(self, self._filesystem, name, is_staged=(
+            not name.startswith(f"{layout.SHARDS}/") or not self.capabilities.atomic_publish
+            or self._is_taken(name)))
 
     def move(self, name: str, new_name: str) -> None:
         self.require_free(new_name)
@@ -266,14 +270,14 @@ class RemoteObject:
 class Upload:
     """A new file. What is small is sent whole; of what is large, parts are sent as they come."""
 
-    def __init__(self, target: RemoteTarget, filesystem, name: str, is_taken: bool):
+    def __init__(self, target: RemoteTarget, filesystem, name: str, is_staged: bool):
         self.final_path = target.path_of(name)
         self._target = target
         self._filesystem = filesystem
         self._name = name
         self._token = secrets.token_hex(16)
         self._is_atomic = target.capabilities.atomic_publish
-        self._is_staged = is_taken or not self._is_atomic
+        self._is_staged = is_staged
         self._written_name = f"{_PARTIAL}/{self._token}" if self._is_staged else name
         self._path = target.path_of(self._written_name)
         self._pieces: list[bytes] = []
@@ -329,12 +333,21 @@ class Upload:
 
     def publish(self, replace: bool) -> None:
         if not self._is_staged:
-            return  # it was read back where it stands
+            self._require_there()
+            return
         if not replace:
             self._target.require_free(self._name)
         self._target.rename(self._written_name, self._name)
         self._is_staged = False
         self._require_copied()
+
+    def _require_there(self) -> None:
+        """Raises unless what was read back where it stands still stands there: no record owned it
+        yet, so ``reclaim`` may have taken it for an orphan."""
+        found = self._target.open(self._name).size()
+        if found != self._size:
+            raise ReadBackMismatch(f"{self.final_path}: {found} bytes, {self._size} were written",
+                                   path=self.final_path, offset=min(found, self._size))
 
     def _require_copied(self) -> None:
         """Raises ReadBackMismatch unless what was proved is what has the name now."""
