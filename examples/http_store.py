@@ -22,6 +22,7 @@ import contextlib
 import re
 import tempfile
 import threading
+import traceback
 
 from aiohttp import web
 
@@ -174,8 +175,11 @@ class Scrubber:
             self.state |= {"running": True, "done": 0, "total": None, "error": None}
             try:
                 self.state["last"] = await asyncio.to_thread(self._work)
-            except (reed.ReedError, OSError) as error:
-                # Told to whoever asks; the next one tries again.
+            except Exception as error:
+                # Whatever it was: told to whoever asks, and the next one tries again. A scrubber
+                # that ended here would never be missed.
+                if not isinstance(error, (reed.ReedError, OSError)):
+                    traceback.print_exc()
                 self.state["error"] = f"{type(error).__name__}: {error}"
             finally:
                 self.state["running"] = False

@@ -34,6 +34,9 @@ class Mutant:
 
 
 MUTANTS = [
+    Mutant("take a target away from those who are about to ask it", "reed/store/roster.py",
+           "            member.is_present, member.own = False, None\n",
+           "            member.is_present, member.own, member.target = False, None, None\n", STORE),
     Mutant("let a host that may not write take the lock", "reed/store/roster.py",
            "                    if not takes_over:\n", "                    if False:\n", FENCE),
     Mutant("skip the fsync of shards", "reed/files/writing.py",

@@ -132,6 +132,33 @@ def test_a_scrub_is_stopped_and_started(store, tmp_path):
     serve(store, again)
 
 
+def test_a_scrub_that_fails_is_told_and_the_next_one_runs(store, monkeypatch):
+    store.put("key", data_of(1, 20_000))
+    actual = reed.Store.scrub
+    failures = [RuntimeError("of a kind that nobody foresaw")]
+
+    def scrub(self, **options):
+        if failures:
+            raise failures.pop()
+        return actual(self, **options)
+
+    monkeypatch.setattr(reed.Store, "scrub", scrub)
+
+    async def scenario(session, base):
+        for _ in range(100):
+            await session.post(f"{base}/scrub")
+            await asyncio.sleep(0.05)
+            async with session.get(f"{base}/scrub") as response:
+                state = await response.json()
+            if state["error"]:
+                break
+        assert state["error"] == "RuntimeError: of a kind that nobody foresaw"
+        state = await finished_scrub(session, base)
+        assert state["last"]["status"] == "clean" and state["error"] is None
+
+    serve(store, scenario)
+
+
 def test_no_wrong_answer_under_load_and_damage(store, tmp_path):
     """One target dies and returns, another one rots: within what 4+2 covers, all the time."""
     rng = random.Random(SEED)

@@ -1,14 +1,18 @@
 """reed.Store over local folders: objects, damage, targets that go and return, reclaim, moves."""
 
+import contextlib
 import errno
 import io
+import itertools
 import json
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -303,6 +307,70 @@ def test_a_target_that_was_replaced_is_a_stranger_when_it_returns(tmp_path):
     with reed.Store.open(places, threads=1) as store:
         assert store.read("key") == b"new"
         assert str(tmp_path / "disk0") not in [slot.location for slot in store.slots()]
+
+
+@pytest.mark.parametrize("act", ["scrub", "audit", "reclaim"])
+def test_a_target_that_vanishes_at_any_moment_is_only_absent(tmp_path, monkeypatch, act):
+    """It goes right before any one of an act's calls, and another thread notices first."""
+    actual = {name: getattr(FolderTarget, name) for name in ("open", "stamp", "names", "device")}
+    left, gone = 0, None
+
+    with make(tmp_path, count=3, code=reed.Replication(3)) as store:
+        store.put("key", data_of(1, 9_000))
+        store.put("key", data_of(2, 9_000))
+        store.clock.now += 100 * 3600
+        store.reclaim(dry_run=True, accept_clock=True)
+        run = {"scrub": store.scrub, "audit": store.audit,
+               "reclaim": lambda: store.reclaim(dry_run=True)}[act]
+
+        def notice(target):
+            nonlocal left, gone
+            if gone is None and store._guard.acquire(blocking=False):
+                left -= 1
+                if left == 0:
+                    gone = Path(target.location)
+                    gone.rename(tmp_path / "gone")
+                    store._roster.refresh()
+                store._guard.release()
+
+        def hooked(name):
+            def call(target, *arguments):
+                if threading.current_thread() is threading.main_thread():
+                    other = threading.Thread(target=notice, args=(target,))
+                    other.start()
+                    other.join()
+                return actual[name](target, *arguments)
+            return call
+
+        for stop in itertools.count(1):
+            left, gone = stop, None
+            for name in actual:
+                monkeypatch.setattr(FolderTarget, name, hooked(name))
+            with contextlib.suppress(reed.ReedError, OSError):
+                run()
+            for name, method in actual.items():
+                monkeypatch.setattr(FolderTarget, name, method)
+            if gone is None:
+                break
+            (tmp_path / "gone").rename(gone)
+            assert {slot.state for slot in store.slots()} == {"active"}
+        assert stop > 5
+
+
+def test_a_target_that_vanishes_while_its_shard_is_read_does_not_end_a_scrub(tmp_path, monkeypatch):
+    with make(tmp_path) as store:
+        store.put("key", data_of(1, 90_000))
+        actual = medium.OpenFile.read_at
+
+        def read_at(file, buffer, offset):
+            if len(buffer) > 4096 and (tmp_path / "disk4").exists():
+                (tmp_path / "disk4").rename(tmp_path / "gone")
+                store.slots()
+            return actual(file, buffer, offset)
+
+        monkeypatch.setattr(medium.OpenFile, "read_at", read_at)
+        report = store.scrub()
+        assert not (tmp_path / "disk4").exists() and report.objects == 1
 
 
 def test_targets_may_be_given_in_any_order_and_elsewhere(tmp_path):

@@ -25,7 +25,7 @@ def slot_states(roster: Roster) -> tuple[SlotState, ...]:
     """Every slot, with the domain that it really is in."""
     devices, free, capabilities = {}, {}, {}
     for member in roster.members.values():
-        if member.target is not None:
+        if member.is_present:
             try:
                 devices[member.number] = member.target.device()
                 free[member.number] = member.target.free_bytes()
@@ -36,10 +36,10 @@ def slot_states(roster: Roster) -> tuple[SlotState, ...]:
         {member.number: member.slot.domain for member in roster.members.values()}, devices)
     return tuple(SlotState(
         number=member.number, target_id=member.slot.target_id,
-        location=member.slot.location if member.target is None else member.target.location,
+        location=member.target.location if member.is_present else member.slot.location,
         domain=member.slot.domain, effective_domain=effective[member.number],
         device=devices.get(member.number),
-        state="absent" if member.target is None else "active" if member.is_voter else (
+        state="absent" if not member.is_present else "active" if member.is_voter else (
             "stale" if member.slot.state == "active" else member.slot.state),
         reason=None if member.is_voter else member.reason,
         free_bytes=free.get(member.number), capabilities=capabilities.get(member.number),
@@ -71,7 +71,7 @@ def _look(roster: Roster, key: str, entry: Entry, index: int, size: int) -> tupl
     member = roster.members.get(slot) if slot is not None else None
     if member is None:
         return "missing", "it has no slot"
-    if member.target is None:
+    if not member.is_present:
         return "unknown", member.reason
     try:
         handle = member.target.open(layout.shard_name(key, str(entry.version), index))

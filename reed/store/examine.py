@@ -36,9 +36,7 @@ def examine(roster: Roster, key: str, entry: Entry, workers: Workers, now: float
         survey = Survey(opened.stripe)
         survey.run(watch)
         report = survey.report()
-        reads_medium = all(roster.members[file.slot].target.capabilities.medium_reads
-                           for file in opened.stripe.files)
-        how = "medium" if reads_medium else "cached"
+        how = "medium" if all(file.reads_medium for file in opened.stripe.files) else "cached"
         bytes_read = sum(file.size for file in opened.stripe.files)
         shards = []
         for shard in report.shards:
@@ -97,7 +95,7 @@ def mend(roster: Roster, guard, key: str, entry: Entry, bad: dict[int, str], wor
             member = roster.members.get(slot) if slot is not None else None
             if member is None:
                 mended.left[index] = "it has no slot"
-            elif member.target is None or not (member.is_voter or member.slot.state == "syncing"):
+            elif not member.is_present or not (member.is_voter or member.slot.state == "syncing"):
                 mended.left[index] = f"slot {slot}: {member.reason}"
             else:
                 writers.append(SlotWriter(

@@ -25,6 +25,7 @@ class StoredShard(ShardFile):
 
     expected_index: int
     slot: int
+    reads_medium: bool  # as its target says
 
     @property
     def shard_index(self) -> int:
@@ -59,7 +60,7 @@ def open_version(roster: Roster, key: str, entry: Entry, workers: Workers,
             if slot is None or member is None:
                 opened.missing[index] = "it has no slot"
                 continue
-            if member.target is None:
+            if not member.is_present:
                 opened.unknown[index] = member.reason
                 continue
             name = layout.shard_name(key, str(entry.version), index)
@@ -103,6 +104,7 @@ def _open(target, name: str, index: int, slot: int, from_medium: bool) -> Stored
         handle.close()
         raise
     file.expected_index, file.slot = index, slot
+    file.reads_medium = target.capabilities.medium_reads
     return file
 
 

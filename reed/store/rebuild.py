@@ -93,7 +93,7 @@ def synchronise(roster: Roster, guard, numbers: list[int],
 
 def _give(roster: Roster, member: Member, key: str, state: KeyState) -> bool:
     """Writes one record to a target that is catching up, where it is not as it should be."""
-    if member.target is None:
+    if not member.is_present:
         raise OSError(member.reason)
     own = roster.entries_on(member, key)
     # A new target that has nothing stands for one that may have had what is undecided.
@@ -148,7 +148,7 @@ def fill_shards(roster: Roster, guard, numbers: list[int], workers: Workers, wat
 def _exists(roster: Roster, key: str, entry, index: int) -> bool:
     """Whether a shard's file is there, or may be."""
     member = roster.members[entry.placement[index]]
-    if member.target is None:
+    if not member.is_present:
         return True
     try:
         member.target.stamp(layout.shard_name(key, str(entry.version), index))

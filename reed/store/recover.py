@@ -51,9 +51,11 @@ def _entry_of(roster: Roster, key: str, version: Version, places: dict[int, int]
     """The entry of a version, from the first of its shards whose footer can be believed."""
     stripe_id = version.stripe_id(roster.config.store_id, key)
     for index, slot in sorted(places.items()):
-        target = roster.members[slot].target
+        member = roster.members[slot]
+        if not member.is_present:
+            continue
         try:
-            handle = target.open(layout.shard_name(key, str(version), index))
+            handle = member.target.open(layout.shard_name(key, str(version), index))
         except OSError:
             continue
         file = ShardFile("", None, handle.size(), handle=handle)

@@ -36,8 +36,11 @@ class Member:
     """A slot, and the target that answers for it."""
 
     slot: Slot
-    target: Target | None = None  # None: nothing answers
-    reason: str = "not looked at"  # why there is none, or why it may not vote
+    # Stays when it is not present any more: another thread may be about to ask it, and gets its
+    # OSError.
+    target: Target | None = None  # None: it never was present
+    is_present: bool = False  # it answered when it was last looked at
+    reason: str = "not looked at"  # why it is not present, or why it may not vote
     own: Config | None = None  # the configuration that stands on it
     stamp: object = None  # of the file that ``own`` was read from
     is_voter: bool = False
@@ -50,7 +53,7 @@ class Member:
     @property
     def takes_records(self) -> bool:
         """Whether new entries are written to it."""
-        return self.target is not None and (self.is_voter or self.slot.state == "syncing")
+        return self.is_present and (self.is_voter or self.slot.state == "syncing")
 
 
 def identify(target: Target) -> tuple[str, Config]:
@@ -169,27 +172,27 @@ class Roster:
 
     def _count_voters(self) -> None:
         for member in self.members.values():
-            member.is_voter = member.target is not None and may_vote(
+            member.is_voter = member.is_present and may_vote(
                 self.config, member.slot.target_id, member.own)
-            if member.target is not None and not member.is_voter:
+            if member.is_present and not member.is_voter:
                 member.reason = ("stale: it missed what was written in its absence"
                                  if member.slot.state != "syncing" else "syncing")
 
     def _look(self, member: Member) -> None:
         """Finds out whether a member's target is there, and which configuration it holds."""
         try:
-            target = member.target or self._targets.get(member.slot.target_id) or self._locate(
-                member.slot.location)
+            target = member.target if member.is_present else (
+                self._targets.get(member.slot.target_id) or self._locate(member.slot.location))
             stamp = target.stamp(layout.CONFIG_NAMES[0])
-            if member.target is None or stamp != member.stamp:
+            if not member.is_present or stamp != member.stamp:
                 target_id, own = identify(target)
                 if (target_id, own.store_id) != (member.slot.target_id, self.config.store_id):
                     raise WrongTarget(f"another target is at {target.location}",
                                       location=target.location)
                 member.own = own
-            member.target, member.stamp = target, stamp
+            member.target, member.stamp, member.is_present = target, stamp, True
         except (OSError, ReedError) as error:
-            member.target = member.own = None
+            member.is_present, member.own = False, None
             member.reason = describe(error)
 
     def refresh(self) -> None:
@@ -223,7 +226,7 @@ class Roster:
 
     def reachable(self) -> list[Member]:
         """Members whose target answers, whether or not they may vote."""
-        return [member for member in self.members.values() if member.target is not None]
+        return [member for member in self.members.values() if member.is_present]
 
     def require_writer(self) -> None:
         """Raises unless this host may write and a majority takes part."""
@@ -291,7 +294,7 @@ class Roster:
         """Tries once to lock a majority of the slots, in their order."""
         taken = 0
         for member in self.members.values():
-            if member.target is None:
+            if not member.is_present:
                 continue
             try:
                 lock = member.target.lock(member.slot.target_id)
@@ -554,7 +557,7 @@ class Roster:
             if slot.state == "stale":
                 continue
             try:
-                if member.target is None:
+                if not member.is_present:
                     raise OSError(member.reason)
                 self._replace_config(member, config)
             except LeaseHeld:
@@ -613,6 +616,7 @@ class Roster:
                 member = Member(slot)
                 try:
                     member.target = self._targets.get(slot.target_id) or self._locate(slot.location)
+                    member.is_present = True
                 except OSError as error:
                     member.reason = describe(error)
                 self.members[slot.number] = member

@@ -26,7 +26,7 @@ class ScrubStates:
             content = {}
             # Lost results are lost: the shards count as never verified.
             with contextlib.suppress(OSError):
-                if member.target is not None:
+                if member.is_present:
                     content = _read(self._roster, member, fan)
             self._loaded[slot, fan] = content
         return self._loaded[slot, fan]
@@ -36,7 +36,7 @@ class ScrubStates:
         when it was written counts from then."""
         slot = entry.placement[index]
         member = self._roster.members.get(slot) if slot is not None else None
-        if member is None or member.target is None:
+        if member is None or not member.is_present:
             return None, None, "unknown"
         found = self._load(slot, layout.fan(key)).get(f"{key} {entry.version}")
         if found is not None:
