@@ -162,13 +162,16 @@ def test_calls_that_were_abandoned_never_run():
     done = []
     with Workers(2) as workers:
         blocked = threading.Event()
-        first = workers.start(lambda number: blocked.wait(), range(2))
-        second = workers.start(done.append, range(5))
+        first = workers.calls(lambda number: blocked.wait(), range(2))
+        second = workers.calls(done.append, range(5))
+        first.begin()
+        second.begin()
         threading.Timer(0.05, blocked.set).start()
         second.abandon()
         assert first.results() == [True, True] and not done
     with Workers(1) as workers:
-        calls = workers.start(done.append, [7])
+        calls = workers.calls(done.append, [7])
+        calls.begin()
         assert not done
         calls.results()
         assert done == [7]

@@ -1,8 +1,11 @@
 """Interrupts at the worst moments: a second signal, a signal during the cleanup, an interrupt while
 threads write; and arguments that change while the core reads them."""
 
+import contextlib
+import io
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -14,7 +17,12 @@ from reed import files
 from reed.cli.session import describe_error
 from reed.cli.stopping import StopRequest
 from reed.files import medium
-from reed.files.work import Workers
+from reed.files.digests import ObjectDigest
+from reed.files.encoding import Encoder, Source
+from reed.files.layout import Geometry, RecordBatch
+from reed.files.reading import Stripe, open_stripe
+from reed.files.work import Calls, Watch, Workers
+from reed.files.writing import ShardWriter
 
 # ---- signals to the command ----------------------------------------------------------------------
 
@@ -158,6 +166,104 @@ def test_workers_that_end_leave_nobody_waiting():
     assert results == [[None] * 4] and sorted(tasks.ended) == [0, 1, 2, 3]
     with pytest.raises(RuntimeError, match="after shutdown"):
         workers.map(tasks, range(4))
+
+
+class InterruptAt:
+    """Raises KeyboardInterrupt before the n-th instruction of some functions, in this thread."""
+
+    def __init__(self, functions, number):
+        self.codes = {function.__code__ for function in functions}
+        self.left = number
+
+    def __enter__(self):
+        self.earlier = sys.gettrace()
+        sys.settrace(self.trace)
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        sys.settrace(self.earlier)
+
+    def trace(self, frame, event, argument):
+        if frame.f_code not in self.codes or self.left < 0:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        return self.trace
+
+
+class SlowMedium:
+    """Counts the calls that run."""
+
+    def __init__(self, real):
+        self.real = real
+        self.running = 0
+        self.guard = threading.Lock()
+
+    def __call__(self, *arguments):
+        with self.guard:
+            self.running += 1
+        try:
+            time.sleep(0.001)
+            return self.real(*arguments)
+        finally:
+            with self.guard:
+                self.running -= 1
+
+
+def write_an_object(workers, folder, slow):
+    geometry = Geometry(b"\1" * 16, "native", 2, 1, 4096)
+    paths = [folder / name for name in "abc"]
+    fields = {"stripe_id": geometry.stripe_id, "generator": "native",
+              "matrix_crc32c": geometry.make_code().matrix_crc32c, "data_shards": 2,
+              "parity_shards": 1, "block_size": 4096, "digest_type": 0, "compatible_flags": 0}
+    with medium.Publication() as publication, ObjectDigest(0) as digest:
+        writers = [ShardWriter(publication.create(str(path)), {**fields, "shard_index": index})
+                   for index, path in enumerate(paths)]
+        encoder = Encoder(geometry.make_code(), geometry, writers, workers, digest)
+        try:
+            encoder.run(Source(io.BytesIO(bytes(10_000))), Watch(None, None))
+        finally:
+            assert slow.running == 0
+
+
+def read_an_object(workers, folder, slow):
+    with open_stripe([str(folder)], None, workers, lambda: None) as stripe:
+        try:
+            for _ in stripe.read_ahead(stripe.batches_and_gaps(1), 1, range(3)):
+                pass
+        finally:
+            assert slow.running == 0
+
+
+@pytest.mark.parametrize("work, call, functions", [
+    (write_an_object, "pwritev", (Encoder._write, Encoder._end_writing, Calls.begin,
+                                  Calls.results, Workers.calls)),
+    (read_an_object, "preadv", (Stripe.read_ahead, Stripe._end_reading, Stripe._calls_to_read,
+                                Calls.begin, Calls.results, Workers.calls)),
+], ids=["write", "read"])
+def test_an_interrupt_at_any_instruction_leaves_nothing_running(tmp_path, monkeypatch, work, call,
+                                                                functions):
+    """Neither between beginning to write or read and knowing what was begun, nor elsewhere."""
+    monkeypatch.setattr(RecordBatch, "BATCH_BYTES", 1)
+    source, folder = tmp_path / "object", tmp_path / "disk"
+    source.write_bytes(bytes(10_000))
+    folder.mkdir()
+    if work is read_an_object:
+        files.encode(source, folder, code=reed.ReedSolomon(2, 1), block_size=4096)
+    slow = SlowMedium(getattr(medium, call))
+    monkeypatch.setattr(medium, call, slow)
+    interrupt = None
+    number = 0
+    with Workers(2) as workers:
+        while interrupt is None or interrupt.left < 0:
+            with InterruptAt(functions, number) as interrupt, contextlib.suppress(
+                    KeyboardInterrupt):
+                work(workers, folder, slow)
+            number += 1
+    assert number > 100
 
 
 def test_interrupted_repair_writes_to_no_closed_descriptor(tmp_path, monkeypatch):

@@ -130,7 +130,7 @@ class Encoder:
         self._digest = object_digest
         self._shard_indices = numpy.arange(geometry.shard_count, dtype=numpy.uint32)
         self._full_record_size = geometry.block_size + BLOCK_HEADER_SIZE
-        self._writing = workers.start(None, ())  # of the batch before
+        self._writing = workers.calls(None, ())  # of the batch before
 
     def run(self, source: "Source", watch: Watch) -> int:
         """Encodes to the end of the source; returns the object's size in bytes."""
@@ -199,11 +199,12 @@ class Encoder:
                                  first_row)
 
         self._end_writing()
-        self._writing = self._workers.start(write, self._writers)
+        self._writing = self._workers.calls(write, self._writers)
+        self._writing.begin()
 
     def _end_writing(self) -> None:
         self._writing.results()
-        self._writing = self._workers.start(None, ())
+        self._writing = self._workers.calls(None, ())
 
 
 def _scatter_padded(row: bytes, views: BatchViews) -> None:

@@ -343,7 +343,7 @@ class Stripe:
 
     def read(self, rows: Rows, shard_indices) -> None:
         """Reads and verifies the blocks of some shards into `rows`."""
-        self._take(rows, self._start_reading(rows, shard_indices))
+        self._take(rows, self._calls_to_read(rows, shard_indices).run())
 
     def read_ahead(self, batches: Iterable[tuple[int, int, bool]], rows_max: int, shard_indices
                    ) -> Iterator[tuple[int, int, Rows | None]]:
@@ -357,7 +357,7 @@ class Stripe:
         buffers = [RecordBatch(self.geometry, rows_max) for _ in range(_BUFFER_COUNT)]
         users: list[Rows | None] = [None] * _BUFFER_COUNT
         turn = 0
-        following = None
+        current = following = None
         try:
             for first_row, count, is_held in batches:
                 rows = calls = None
@@ -366,25 +366,31 @@ class Stripe:
                     if before is not None and before.digested is not None:
                         before.digested.result()
                     rows = users[turn] = self.new_rows(buffers[turn], first_row, count)
-                    calls = self._start_reading(rows, shard_indices)
+                    calls = self._calls_to_read(rows, shard_indices)
                     turn = (turn + 1) % _BUFFER_COUNT
-                current, following = following, (first_row, count, rows, calls)
+                # One after the other: what runs must be in one of them at every moment.
+                current = following
+                following = (first_row, count, rows, calls)
+                if calls is not None:
+                    calls.begin()
                 if current is not None:
                     yield self._end_reading(current)
             if following is not None:
-                current, following = following, None
+                current = following
+                following = None
                 yield self._end_reading(current)
         finally:
-            if following is not None and following[-1] is not None:
-                following[-1].abandon()
+            for begun in (current, following):
+                if begun is not None and begun[-1] is not None:
+                    begun[-1].abandon()
 
     def _end_reading(self, begun: tuple[int, int, Rows | None, Calls | None]):
         first_row, count, rows, calls = begun
         if calls is not None:
-            self._take(rows, calls)
+            self._take(rows, calls.results())
         return first_row, count, rows
 
-    def _start_reading(self, rows: Rows, shard_indices) -> Calls:
+    def _calls_to_read(self, rows: Rows, shard_indices) -> Calls:
         lanes = max(1, min(self.lanes, len(shard_indices)))
 
         def read(lane: int) -> list:
@@ -393,11 +399,11 @@ class Stripe:
         if lanes == 1:
             # The system reads ahead in a file by itself; to hand over costs more than that leaves.
             return Calls(None, read, range(1))
-        return self.workers.start(read, range(lanes))
+        return self.workers.calls(read, range(lanes))
 
-    def _take(self, rows: Rows, calls: Calls) -> None:
-        """Waits for what was started and counts what was found."""
-        for shard_index, states, tallies, conflicts in itertools.chain(*calls.results()):
+    def _take(self, rows: Rows, found: list[list]) -> None:
+        """Counts what was found."""
+        for shard_index, states, tallies, conflicts in itertools.chain(*found):
             rows.states[shard_index] = states
             self.shard_states[shard_index].update(states.tolist())
             for file, file_states in tallies:

@@ -52,44 +52,50 @@ class Workers:
         """The results in the order of the items; the first error is raised when all have ended,
         so nothing still writes into a buffer or a descriptor that the caller reuses. An interrupt
         of the caller's thread is raised when all that had begun have ended; the rest never do."""
-        return self.start(function, items).results()
+        return self.calls(function, items).run()
 
-    def start(self, function, items) -> "Calls":
-        """As ``map``, without waiting. With one thread the calls are made when their results are
-        asked for. Whoever starts calls asks for their results or abandons them."""
+    def calls(self, function, items) -> "Calls":
+        """As ``map``, to be begun and waited for separately."""
         return Calls(self._executor, function, items)
 
 
 class Calls:
-    """Calls that an executor began; without one they are made when their results are asked for."""
+    """Calls that an executor makes once they are begun; without one they are made when their
+    results are asked for.
+
+    Whoever begins them holds them already, and abandons them whatever happens: an interrupt may
+    come between any two steps, and calls that nobody knows of would go on with buffers and
+    descriptors that have become someone else's.
+    """
 
     def __init__(self, executor: ThreadPoolExecutor | None, function, items):
+        self._executor = executor
         self._function = function
-        self._is_begun = executor is not None
-        # Made before the executor knows of any, so that an interrupt inside submit loses none.
         self._calls = [(Future(), item) for item in items]
-        if executor is None:
-            return
-        try:
+
+    def begin(self) -> None:
+        """Hands them to the executor."""
+        if self._executor is not None:
             for future, item in self._calls:
-                executor.submit(_run, future, function, item)
-        except BaseException:
-            self.abandon()
-            raise
+                self._executor.submit(_run, future, self._function, item)
 
     def results(self) -> list:
-        """What ``Workers.map`` returns or raises."""
-        if not self._is_begun:
+        """What ``Workers.map`` returns or raises; not before all of them have ended."""
+        if self._executor is None:
             return [self._function(item) for _, item in self._calls]
-        try:
-            errors = [future.exception() for future, _ in self._calls]
-        except BaseException:
-            self.abandon()
-            raise
+        errors = [future.exception() for future, _ in self._calls]
         for error in errors:
             if error is not None:
                 raise error
         return [future.result() for future, _ in self._calls]
+
+    def run(self) -> list:
+        """Begins them and returns their results."""
+        try:
+            self.begin()
+            return self.results()
+        finally:
+            self.abandon()
 
     def abandon(self) -> None:
         """Returns when none of them runs and none ever will."""
