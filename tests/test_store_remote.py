@@ -22,6 +22,7 @@ from reed.store import (
     open_location,
     record,
     remote,
+    roster,
     writer,
 )
 from store_buckets import TRUSTED, Bucket, Places, eio, forget, locate
@@ -500,6 +501,59 @@ def test_no_record_has_its_name_before_the_last_look(bucket, monkeypatch, was_th
         assert not [name for target in targets for name in bucket.names(target, "objects/")]
         with pytest.raises(reed.ObjectNotFound):
             other.read("key")
+
+
+def ill(target):
+    """A fault: no shard can be written on a target."""
+    return eio(lambda verb, path: verb in ("put", "copy", "part")
+               and path.startswith(f"{target.removeprefix('bucket://')}/shards/"))
+
+
+def suspects(store):
+    return [slot.number for slot in store.slots() if slot.suspect is not None]
+
+
+def test_a_slot_that_failed_once_takes_shards_again_after_a_repair_or_a_while(bucket, monkeypatch):
+    store, targets = make(bucket)
+    with store:
+        Bucket.fault = ill(targets[2])
+        assert list(store.put("one", b"content").failures) == [2]
+        Bucket.fault = None
+        assert store.put("two", b"content").degraded and suspects(store) == [2]
+        slot = store.slots()[2]
+        assert slot.state == "active" and "the service is ill" in slot.suspect
+        assert any("slot 2" in warning and "the service is ill" in warning
+                   for warning in store.audit().warnings)
+        store.scrub(repair=True)
+        assert suspects(store) == []
+        assert not store.put("three", b"content").degraded
+
+        for target in targets[3:5]:
+            Bucket.fault = ill(target)
+            with contextlib.suppress(reed.QuorumNotReached):
+                store.put("four", b"content")
+        Bucket.fault = None
+        assert suspects(store) == [3, 4]
+        with pytest.raises(reed.QuorumNotReached):
+            store.put("five", b"content")
+        monkeypatch.setattr(roster, "SUSPECT_SECONDS", 0.0)
+        assert suspects(store) == [] and not store.put("five", b"content").degraded
+
+
+def test_a_write_that_began_before_a_failure_proves_nothing(bucket):
+    store, targets = make(bucket)
+
+    class Source(io.BytesIO):
+        def readinto(self, buffer):
+            if self.tell() == 0:
+                Bucket.fault = ill(targets[2])
+                store.put("inner", b"content")
+                Bucket.fault = None
+            return super().readinto(buffer)
+
+    with store:
+        assert not store.put("outer", Source(b"content")).degraded
+        assert suspects(store) == [2]
 
 
 # ---- what a URL may be ---------------------------------------------------------------------------

@@ -43,7 +43,8 @@ def slot_states(roster: Roster) -> tuple[SlotState, ...]:
             "stale" if member.slot.state == "active" else member.slot.state),
         reason=None if member.is_voter else member.reason,
         free_bytes=free.get(member.number), capabilities=capabilities.get(member.number),
-        is_counted=member.slot.is_counted, is_draining=member.slot.is_draining)
+        is_counted=member.slot.is_counted, is_draining=member.slot.is_draining,
+        suspect=member.suspect)
         for member in roster.members.values())
 
 
@@ -184,6 +185,9 @@ def _warnings(config, slots: tuple[SlotState, ...]) -> Iterator[str]:
             yield f"slot {slot.number} ({slot.location}) is not durable: it adds nothing"
         if slot.state != "active":
             yield f"slot {slot.number} ({slot.location}) is {slot.state}: {slot.reason}"
+        if slot.suspect is not None:
+            yield (f"slot {slot.number} ({slot.location}) failed to write: {slot.suspect}; it "
+                   "takes no new objects for a while")
         if slot.free_bytes is not None and slot.free_bytes < config.reserve_bytes:
             yield (f"slot {slot.number} ({slot.location}) has less free space than the reserve: "
                    "it takes no new objects")

@@ -85,7 +85,7 @@ def synchronise(roster: Roster, guard, numbers: list[int],
         roster.change(config)
     for number in numbers:
         if roster.config.slot(number).state == "active":
-            roster.members[number].is_suspect = False
+            roster.members[number].suspicion = None
         else:
             failed.setdefault(number, roster.members[number].reason)
     return copied, failed

@@ -220,6 +220,7 @@ class SlotState(Report):
     capabilities: dict | None
     is_counted: bool
     is_draining: bool
+    suspect: str | None  # a write that failed in this process: no new shards for a minute
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,17 @@ from .entries import Config, Entry, Slot, entries_from_content
 from .target import Target
 
 _LOCK_WAIT_SECONDS = 0.005
+# How long a slot that failed to write gets no new shards from this process. A service or a network
+# that was away for a moment is used again; a disk that fails costs one degraded put each time.
+SUSPECT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """That a slot failed to write in this process."""
+
+    reason: str
+    since: float  # seconds of time.monotonic
 
 
 @dataclass
@@ -44,7 +55,7 @@ class Member:
     own: Config | None = None  # the configuration that stands on it
     stamp: object = None  # of the file that ``own`` was read from
     is_voter: bool = False
-    is_suspect: bool = False  # it failed to write in this process: no new shards
+    suspicion: Suspicion | None = None  # ended by a shard that is written and proved
 
     @property
     def number(self) -> int:
@@ -54,6 +65,18 @@ class Member:
     def takes_records(self) -> bool:
         """Whether new entries are written to it."""
         return self.is_present and (self.is_voter or self.slot.state == "syncing")
+
+    @property
+    def suspect(self) -> str | None:
+        """Why it gets no new shards from this process now; None when it does."""
+        held = self.suspicion  # once: other threads set it
+        if held is None or time.monotonic() - held.since >= SUSPECT_SECONDS:
+            return None
+        return held.reason
+
+    def make_suspect(self, reason: str) -> None:
+        """Keeps new shards away for a while."""
+        self.suspicion = Suspicion(reason, time.monotonic())
 
 
 def identify(target: Target) -> tuple[str, Config]:
@@ -514,7 +537,7 @@ class Roster:
         if numbers:
             config = self.config
             for number in numbers:
-                self.members[number].is_suspect = True
+                self.members[number].make_suspect("it did not take a record")
                 config = config.with_slot(number, state="stale")
             self.change(config)
 

@@ -40,6 +40,7 @@ class SlotWriter:
         self.member = member
         self.shard_index = fields["shard_index"]
         self.failure: str | None = None
+        self._suspicion = member.suspicion  # of before: only that one can be disproved here
         self._temporary = None
         self._writer = None
         self._try(lambda: self._open(name, fields))
@@ -56,7 +57,7 @@ class SlotWriter:
         except (OSError, ReedError) as error:
             # Not tried again: after a failed fsync nobody knows what is on the medium.
             self.failure = describe(error)
-            self.member.is_suspect = True
+            self.member.make_suspect(self.failure)
 
     def write_records(self, records: memoryview, shard_layout: Layout, first_row: int) -> None:
         self._try(lambda: self._writer.write_records(records, shard_layout, first_row))
@@ -76,7 +77,12 @@ class SlotWriter:
 
     def publish(self, replace: bool = False) -> None:
         """Gives the shard its name."""
-        self._try(lambda: self._temporary.publish(replace))
+        self._try(lambda: self._publish(replace))
+
+    def _publish(self, replace: bool) -> None:
+        self._temporary.publish(replace)
+        if self.member.suspicion is self._suspicion:
+            self.member.suspicion = None
 
     def close(self) -> None:
         """Removes the temporary, where it was not published."""
@@ -118,7 +124,7 @@ def domains_for_new_shards(config: Config, members: list[Member],
     """The slots that may take a new shard, and the failure domain of each."""
     domains = {}
     for member in members:
-        if not member.is_voter or member.slot.is_draining or member.is_suspect:
+        if not member.is_voter or member.slot.is_draining or member.suspect:
             continue
         if not member.slot.is_durable:
             continue
