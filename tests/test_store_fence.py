@@ -16,6 +16,7 @@ import pytest
 import reed
 from reed.files import medium
 from reed.store import folder, layout
+from reed.store.reclaim import Reclaim
 from reed.store.roster import Roster
 from store_folders import CODE, data_of, folders, make, shard_files
 
@@ -157,9 +158,9 @@ def away_and_back(store, base):
     (base / "away").rename(base / "disk2")
 
 
-def with_orphans(store, base):
-    """One that is in quarantine and one that was seen."""
-    for key in ("x", "y"):
+def with_orphans(store, base, keys=("x", "y")):
+    """The last was seen, the one before is in quarantine."""
+    for key in keys:
         path = base / "disk0" / layout.shard_name(
             key, "00000001-000000000001-0123456789abcdef", 0)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -178,6 +179,26 @@ ACTS = {
                     targets=[base / "new" / f"disk{number}" for number in range(3)])),
     "reclaim": (with_orphans, lambda store, base: store.reclaim()),
 }
+
+
+def test_a_take_over_before_orphans_are_noted_ends_reclaim(tmp_path, monkeypatch):
+    """What one pass remembers for the next is written by the host that may write."""
+    actual = Reclaim.orphans
+    before = {}
+
+    def orphans(reclaim, dry_run):
+        with reed.Store.open(tmp_path / "disk1", host="two", threads=1) as other:
+            other.take_over()
+        before.update(files_of(tmp_path))
+        return actual(reclaim, dry_run)
+
+    with make(tmp_path, host="one") as store:
+        store.put("key", data_of(1, 9_000))
+        with_orphans(store, tmp_path, ("x",))
+        monkeypatch.setattr(Reclaim, "orphans", orphans)
+        with pytest.raises(reed.LeaseHeld, match="'two'"):
+            store.reclaim()
+        assert files_of(tmp_path) == before
 
 
 @pytest.mark.parametrize("act", ACTS)

@@ -226,7 +226,9 @@ class Reclaim:
             kept = [name for name in found if name not in again]
             if moved or kept != memory.orphans or memory.quarantined:
                 memory.orphans, memory.quarantined = kept, moved
-                save(self._roster, member, memory)
+                with self._guard, self._roster.lock():
+                    self._roster.require_in_force(member)
+                    save(self._roster, member, memory)
         return seen, quarantined, removed, freed
 
     def _is_orphan(self, name: str) -> bool:
