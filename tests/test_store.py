@@ -19,7 +19,8 @@ import pytest
 import reed
 from reed.files import medium
 from reed.files.layout import RecordBatch
-from reed.store import FolderTarget, entries, layout, record
+from reed.store import FolderTarget, entries, layout, record, scrub
+from reed.store.scrub import Throttle
 from store_folders import CODE, Clock, data_of, flip, folders, make, shard_files
 
 SIZES = (0, 1, 4095, 4 * 4096, 4 * 4096 + 1, 200_001)
@@ -777,6 +778,50 @@ def test_a_scrub_that_is_cancelled_leaves_what_it_found(tmp_path, end):
             store.scrub(on_object=take, cancel=lambda: bool(seen))
         assert seen == [first]
         assert (store.stat(first).margin, store.stat(second).margin) == (1, 2)
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_the_rate_of_a_scrub_holds_within_an_object(tmp_path, monkeypatch, repair):
+    rate, batch = 100_000, 6 * (4096 + 64)
+    time_now = [0.0]
+    read_at = medium.preadv
+    total = 0
+    most = 0.0
+
+    def sleep(seconds):
+        assert 0 < seconds <= 0.1
+        time_now[0] += seconds
+
+    def count(*arguments):
+        nonlocal total, most
+        size = read_at(*arguments)
+        total += size
+        most = max(most, total - rate * time_now[0])
+        return size
+
+    monkeypatch.setattr(RecordBatch, "BATCH_BYTES", 1)
+    monkeypatch.setattr(scrub, "Throttle", lambda given: Throttle(
+        given, sleep, lambda: time_now[0]))
+    with make(tmp_path) as store:
+        for key in ("a", "b"):
+            store.put(key, data_of(1, 500_000))
+        flip(shard_files(tmp_path)[0])
+        monkeypatch.setattr(medium, "preadv", count)
+        report = store.scrub(repair=repair, rate_limit=rate)
+    assert report.repaired == repair and report.bytes_read > 1_500_000
+    # The next batch is read while the last one's time passes; and the ends of the files. What is
+    # read back of a new shard has no limit.
+    assert most < 5 * batch + repair * 130_000
+    assert report.bytes_read / rate <= time_now[0] < 1.1 * report.bytes_read / rate
+
+
+def test_a_scrub_that_waits_can_be_cancelled(tmp_path):
+    with make(tmp_path) as store:
+        store.put("key", data_of(1, 100_000))
+        begin = time.monotonic()
+        with pytest.raises(reed.Cancelled):
+            store.scrub(rate_limit=5000, cancel=lambda: time.monotonic() > begin + 0.3)
+        assert time.monotonic() < begin + 10  # of 30
 
 
 def test_results_of_what_is_gone_are_dropped(tmp_path):

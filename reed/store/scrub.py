@@ -22,34 +22,9 @@ from .roster import Roster
 from .verified import ScrubNotes, ScrubStates
 
 
-def scrub_version(roster: Roster, guard, key: str, entry: Entry, workers: Workers,
-                  now: float, watch: Watch, repair: bool, is_live: bool) -> ObjectScrub:
-    """Examines one version and, when asked to, repairs it and examines it again."""
-    examined = examine(roster, key, entry, workers, now, watch)
-    report = examined.report
-    bytes_read = examined.bytes_read
-    status, problem = report.status, None
-    repaired: tuple[int, ...] = ()
-    if repair and status == "repairable":
-        bad = bad_shards(examined)
-        try:
-            mended = mend(roster, guard, key, entry, bad, workers, Watch(None, None),
-                          bool(report.inconsistent_rows))
-            repaired = tuple(mended.repaired)
-            if mended.left:
-                problem = "; ".join(f"shard {index} left: {why}"
-                                    for index, why in mended.left.items())
-            if repaired:
-                examined = examine(roster, key, entry, workers, now, Watch(None, None))
-                bytes_read += examined.bytes_read + mended.bytes_read
-                report = examined.report
-                status = "repaired" if report.status == "healthy" else report.status
-        except (BeyondRepair, DigestMismatch, ConflictingShards) as error:
-            problem = str(error)
-    return ObjectScrub(
-        key=key, version=str(entry.version), is_live=is_live, status=status, margin=report.margin,
-        how=examined.how, shards=tuple(examined.shards), bytes_read=bytes_read,
-        repaired_shards=repaired, lost_rows=report.lost_rows, problem=problem)
+Cancel = Callable[[], bool] | None
+
+_SLICE_SECONDS = 0.1  # a wait is this deaf
 
 
 class Throttle:
@@ -62,15 +37,81 @@ class Throttle:
         self._sleep = sleep
         self._monotonic = monotonic
         self._begin = monotonic()
+        self._settled = 0  # bytes
+        self._done = 0.0  # the same, and about as many as were read since
+
+    def add(self, size: float, cancel: Cancel) -> None:
+        """Waits until about this many more bytes are within the rate, or ``cancel`` is True."""
+        self._done += size
+        self._wait(cancel)
+
+    def settle(self, size: int, cancel: Cancel) -> None:
+        """As ``add``: what was added since the last time were so many bytes."""
+        self._settled += size
+        self._done = self._settled
+        self._wait(cancel)
+
+    def _wait(self, cancel: Cancel) -> None:
+        while self._rate and (
+                late := self._begin + self._done / self._rate - self._monotonic()) > 0:
+            if cancel is not None and cancel():
+                return
+            self._sleep(min(late, _SLICE_SECONDS))
+
+
+class PacedWatch(Watch):
+    """Holds the reading of one version up, batch by batch.
+
+    :param read_per_byte: how many bytes are read for each byte of the object.
+    :param is_stopped: whether a cancellation stops the work, and not only the waiting.
+    """
+
+    def __init__(self, throttle: Throttle, cancel: Cancel, read_per_byte: float,
+                 is_stopped: bool = True):
+        super().__init__(None, cancel if is_stopped else None)
+        self._throttle = throttle
+        self._ends_waiting = cancel
+        self._read_per_byte = read_per_byte
         self._done = 0
 
-    def add(self, size: float) -> None:
-        """Waits until this many more bytes are within the rate."""
-        self._done += size
-        if self._rate:
-            late = self._begin + self._done / self._rate - self._monotonic()
-            if late > 0:
-                self._sleep(late)
+    def step(self, done: int) -> None:
+        self._throttle.add((done - self._done) * self._read_per_byte, self._ends_waiting)
+        self._done = done
+        super().step(done)
+
+
+def scrub_version(roster: Roster, guard, key: str, entry: Entry, workers: Workers,
+                  now: float, throttle: Throttle, cancel: Cancel, repair: bool,
+                  is_live: bool) -> ObjectScrub:
+    """Examines one version and, when asked to, repairs it and examines it again."""
+    every_shard = entry.code.shard_count / entry.code.data_shards
+    examined = examine(roster, key, entry, workers, now, PacedWatch(throttle, cancel, every_shard))
+    report = examined.report
+    bytes_read = examined.bytes_read
+    status, problem = report.status, None
+    repaired: tuple[int, ...] = ()
+    if repair and status == "repairable":
+        bad = bad_shards(examined)
+        try:
+            mended = mend(roster, guard, key, entry, bad, workers, PacedWatch(throttle, cancel, 1),
+                          bool(report.inconsistent_rows))
+            repaired = tuple(mended.repaired)
+            if mended.left:
+                problem = "; ".join(f"shard {index} left: {why}"
+                                    for index, why in mended.left.items())
+            if repaired:
+                # What was written anew belongs into the report, whoever wants to end now.
+                examined = examine(roster, key, entry, workers, now, PacedWatch(
+                    throttle, cancel, every_shard, is_stopped=False))
+                bytes_read += examined.bytes_read + mended.bytes_read
+                report = examined.report
+                status = "repaired" if report.status == "healthy" else report.status
+        except (BeyondRepair, DigestMismatch, ConflictingShards) as error:
+            problem = str(error)
+    return ObjectScrub(
+        key=key, version=str(entry.version), is_live=is_live, status=status, margin=report.margin,
+        how=examined.how, shards=tuple(examined.shards), bytes_read=bytes_read,
+        repaired_shards=repaired, lost_rows=report.lost_rows, problem=problem)
 
 
 class Scrub:
@@ -111,7 +152,7 @@ class Scrub:
             with self._saving(fan) as versions:
                 for key in group:
                     watch.check()
-                    for result in self._object(key, watch, versions):
+                    for result in self._object(key, cancel, versions):
                         if not result.is_live and result.status not in ("healthy", "repaired"):
                             retained += 1
                         else:
@@ -124,7 +165,8 @@ class Scrub:
                             hows.add(result.how)
                         if on_object is not None:
                             on_object(result)
-                        self._throttle.add(result.bytes_read)
+                        self._throttle.settle(result.bytes_read, cancel)
+                        watch.check()
                     done += 1
                     if progress is not None:
                         progress(done, len(keys))
@@ -185,7 +227,7 @@ class Scrub:
             keys = [key for key in keys if key in chosen]
         return keys
 
-    def _object(self, key: str, watch: Watch,
+    def _object(self, key: str, cancel: Cancel,
                 versions: dict[str, set[str]]) -> Iterator[ObjectScrub]:
         """Scrubs the versions of one object, and adds all that there are to `versions`."""
         store = self._store
@@ -203,8 +245,8 @@ class Scrub:
         for entry in state.committed:
             if entry.is_object:
                 result = scrub_version(
-                    self._roster, store._guard, key, entry, store._workers, now, watch,
-                    self._repair, entry == state.current)
+                    self._roster, store._guard, key, entry, store._workers, now,
+                    self._throttle, cancel, self._repair, entry == state.current)
                 # What was repaired is newer than what someone else saw before that.
                 self._notes.note(result, store._now() if result.repaired_shards else now)
                 yield result
