@@ -112,15 +112,18 @@ def test_a_scrub_is_stopped_and_started(store, tmp_path):
     flip(shard_files(tmp_path)[0])
 
     async def scenario(session, base):
+        async def state_when(is_there):
+            while True:
+                async with session.get(f"{base}/scrub") as response:
+                    state = await response.json()
+                if is_there(state):
+                    return state
+                await asyncio.sleep(0.05)
+
         await session.post(f"{base}/scrub")
-        await asyncio.sleep(0.2)
+        await state_when(lambda state: state["done"])
         await session.delete(f"{base}/scrub")
-        while True:
-            async with session.get(f"{base}/scrub") as response:
-                state = await response.json()
-            if not state["running"]:
-                break
-            await asyncio.sleep(0.05)
+        state = await state_when(lambda state: not state["running"])
         assert state["error"].startswith("Cancelled") and state["done"] < state["total"] == 8
 
     serve(store, scenario, rate_limit=100_000)

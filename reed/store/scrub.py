@@ -21,7 +21,6 @@ from .reports import ObjectScrub, ScrubReport
 from .roster import Roster
 from .verified import ScrubNotes, ScrubStates
 
-
 Cancel = Callable[[], bool] | None
 
 _SLICE_SECONDS = 0.1  # a wait is this deaf
