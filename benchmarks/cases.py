@@ -234,7 +234,7 @@ def _drop_in_cases():
                 "drop-in", Job(k, m, size, level),
                 (Entrant("reed's libisal", "drop-in", "encode"), _peer("isal", "encode"),
                  *_rooflines("encode")),
-                (Target(factor, ("ISA-L",), "reed's libisal"),), is_quick=level == HOT)
+                (Target(factor, ("ISA-L",), "reed's libisal"),))
 
 
 # ---- from Python ---------------------------------------------------------------------------------

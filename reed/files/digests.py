@@ -30,7 +30,8 @@ def _new_hash(digest_type: int):
         return importlib.import_module("blake3").blake3()
     except ImportError:
         raise InvalidParameter(
-            "digest blake3 needs the package blake3, which is not installed (the extra store)") from None
+            "digest blake3 needs the package blake3, which is not installed (the extra store)"
+        ) from None
 
 
 class ObjectDigest:
