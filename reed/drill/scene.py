@@ -66,8 +66,11 @@ class Scene:
 
     @contextmanager
     def opened(self, faulty: dict[int, str] | None = None) -> Iterator[Store]:
+        # Of its own: how much it takes may depend on what a process that died had done by then,
+        # and the next fault is the seed's all the same.
+        entropy = random.Random(self.random.getrandbits(64)).randbytes
         with Store.open(self.targets(faulty), threads=1, locate=FaultyTarget.refuse,
-                        entropy=self.random.randbytes) as store:
+                        entropy=entropy) as store:
             yield store
 
     def paths(self, key: str) -> dict[int, Path]:

@@ -3,13 +3,15 @@
 ``python -m reed.drill.victim`` reads its task as JSON from standard input and writes one line when
 the store has acknowledged it: {"targets", "action", "key", "source", "kill_at"}. The kernel kills
 it (SIGKILL) instead of its call number `kill_at`, counted from 1, so nothing is flushed, unlocked
-or tidied.
+or tidied. The store writes with several threads: which call of which has that number is up to
+the system, and what it leaves is judged whatever it is.
 """
 
 import json
 import os
 import signal
 import sys
+import threading
 
 from ..files import medium
 from ..store import Store
@@ -19,16 +21,21 @@ from .faulty import FaultyTarget
 _CALLS = ((os, ("open", "link", "replace", "rename", "unlink", "mkdir")),
           (medium, ("preadv", "pwritev", "fsync")))
 
+# As a store is used: it writes behind the encoding, and to several targets at once.
+_THREADS = 4
+
 
 def _arm(kill_at: int) -> None:
     count = 0
+    guard = threading.Lock()
 
     def counted(call):
         def wrapper(*arguments, **options):
             nonlocal count
-            count += 1
-            if count == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            with guard:
+                count += 1
+                if count == kill_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
             return call(*arguments, **options)
         return wrapper
 
@@ -40,7 +47,7 @@ def _arm(kill_at: int) -> None:
 def main() -> None:
     task = json.load(sys.stdin)
     targets = [FaultyTarget(location, None, None) for location in task["targets"]]
-    with Store.open(targets, threads=1, locate=FaultyTarget.refuse) as store:
+    with Store.open(targets, threads=_THREADS, locate=FaultyTarget.refuse) as store:
         _arm(task["kill_at"])
         if task["action"] == "put":
             store.put(task["key"], task["source"])
