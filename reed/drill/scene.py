@@ -18,6 +18,8 @@ from .faulty import FaultyTarget
 
 EXACT, REFUSED, SALVAGED, WRONG = "exact", "refused", "salvaged", "WRONG"
 BLOCK_BYTES = 4096
+# As a store is used: it writes behind the encoding, and to several targets at once.
+THREADS = 4
 
 
 class Scene:
@@ -33,7 +35,7 @@ class Scene:
         for disk in self.disks:
             disk.mkdir(parents=True)
         with Store.create(self.targets(), code=code, block_size=BLOCK_BYTES, reserve_bytes=0,
-                          allow_shared_devices=True, threads=1, locate=FaultyTarget.refuse,
+                          allow_shared_devices=True, threads=THREADS, locate=FaultyTarget.refuse,
                           entropy=generator.randbytes) as store:
             self.code = store.config.code
             self.write_quorum = store.config.write_quorum
@@ -60,8 +62,10 @@ class Scene:
     # -- the store, again and again as by a new process --
 
     def targets(self, faulty: dict[int, str] | None = None) -> list[FaultyTarget]:
-        """The disks that are there; some with a fault."""
-        return [FaultyTarget(disk, (faulty or {}).get(number), self.random)
+        """The disks that are there; some with a fault. Each has a generator of its own, since
+        threads ask them in any order."""
+        return [FaultyTarget(disk, (faulty or {}).get(number),
+                             random.Random(self.random.getrandbits(64)))
                 for number, disk in enumerate(self.disks) if disk.is_dir()]
 
     @contextmanager
@@ -69,7 +73,7 @@ class Scene:
         # Of its own: how much it takes may depend on what a process that died had done by then,
         # and the next fault is the seed's all the same.
         entropy = random.Random(self.random.getrandbits(64)).randbytes
-        with Store.open(self.targets(faulty), threads=1, locate=FaultyTarget.refuse,
+        with Store.open(self.targets(faulty), threads=THREADS, locate=FaultyTarget.refuse,
                         entropy=entropy) as store:
             yield store
 

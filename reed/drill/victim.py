@@ -16,13 +16,11 @@ import threading
 from ..files import medium
 from ..store import Store
 from .faulty import FaultyTarget
+from .scene import THREADS
 
 # Every call that reads, changes or syncs a file or a folder; medium has names of its own for some.
 _CALLS = ((os, ("open", "link", "replace", "rename", "unlink", "mkdir")),
           (medium, ("preadv", "pwritev", "fsync")))
-
-# As a store is used: it writes behind the encoding, and to several targets at once.
-_THREADS = 4
 
 
 def _arm(kill_at: int) -> None:
@@ -47,7 +45,7 @@ def _arm(kill_at: int) -> None:
 def main() -> None:
     task = json.load(sys.stdin)
     targets = [FaultyTarget(location, None, None) for location in task["targets"]]
-    with Store.open(targets, threads=_THREADS, locate=FaultyTarget.refuse) as store:
+    with Store.open(targets, threads=THREADS, locate=FaultyTarget.refuse) as store:
         _arm(task["kill_at"])
         if task["action"] == "put":
             store.put(task["key"], task["source"])
