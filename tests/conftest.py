@@ -31,8 +31,8 @@ def seed():
 
 def pytest_configure(config):
     """A folder for what the session compiles (c_build.py); its workers inherit the name. And
-    interrupts as a program at a terminal has them: a shell has what it starts in the background, and
-    all that this starts, ignore them."""
+    interrupts as a program at a terminal has them: a shell has what it starts in the background,
+    and all that this starts, ignore them."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         folder = os.environ["REED_TEST_BUILD"] = tempfile.mkdtemp(prefix="reed-core-")
