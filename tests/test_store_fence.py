@@ -15,7 +15,7 @@ import pytest
 
 import reed
 from reed.files import medium
-from reed.store import folder, layout
+from reed.store import folder, layout, roster
 from reed.store.reclaim import Reclaim
 from reed.store.roster import Roster
 from store_folders import CODE, data_of, folders, make, shard_files
@@ -127,6 +127,84 @@ def test_what_was_written_after_the_last_look_is_not_acknowledged(tmp_path, monk
     with reed.Store.open(tmp_path / "disk0", host="two", threads=1) as other:
         other.delete("key")
         assert list(other.list()) == []
+
+
+def interrupt_a_change(store, monkeypatch):
+    """Leaves a new configuration on two targets, as a crash in the middle would."""
+    actual, left = Roster._replace_config, [2]
+
+    def replace(roster, member, config):
+        if not left[0]:
+            raise RuntimeError("a crash")
+        left[0] -= 1
+        actual(roster, member, config)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Roster, "_replace_config", replace)
+        with pytest.raises(RuntimeError, match="a crash"):
+            store.migrate(code=reed.Replication(3))
+
+
+@pytest.mark.parametrize("act", ["put", "delete", "migrate"])
+def test_a_take_over_at_any_look_at_a_target_stays_in_force(tmp_path, monkeypatch, act):
+    """The writer has a change of its own to finish; another one takes over between two of its looks
+    at the targets, each in turn. The newer configuration must not be taken for known."""
+    looked = Roster._look
+
+    def trial(base, number):
+        count = itertools.count()
+
+        def look(roster, member):
+            if roster.host == "one" and next(count) == number:
+                with monkeypatch.context() as patch:
+                    patch.setattr(folder, "_LOCK_NAME", "lock-two")
+                    with reed.Store.open(base / "disk1", host="two", threads=1) as other:
+                        other.take_over()
+                        other.put("key", b"of the other")
+            looked(roster, member)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(folder, "_LOCK_NAME", "lock-one")
+            with make(base, host="one") as store:
+                store.put("key", b"before")
+                interrupt_a_change(store, monkeypatch)
+            with reed.Store.open(base / "disk0", host="one", threads=1) as store:
+                patch.setattr(Roster, "_look", look)
+                with contextlib.suppress(reed.LeaseHeld, reed.Uncertain):
+                    {"put": lambda: store.put("key", b"stale"),
+                     "delete": lambda: store.delete("key"),
+                     "migrate": lambda: store.migrate(code=reed.Replication(3))}[act]()
+                patch.setattr(Roster, "_look", looked)
+        if next(count) <= number:
+            return False
+        with reed.Store.open(base / "disk2", host="two", threads=1) as store:
+            assert store.config.writer == "two", f"before look {number}"
+            assert store.read("key") == b"of the other", f"before look {number}"
+        return True
+
+    assert sum(itertools.takewhile(bool, (trial(tmp_path / str(number), number)
+                                          for number in itertools.count()))) > 10
+
+
+def test_a_take_over_right_behind_a_configuration_stays_in_force(tmp_path, monkeypatch):
+    """On a single target: no other one tells of it."""
+    actual = roster.write_config
+
+    def write(*arguments):
+        actual(*arguments)
+        monkeypatch.setattr(roster, "write_config", actual)
+        with monkeypatch.context() as patch:
+            patch.setattr(folder, "_LOCK_NAME", "lock-two")
+            with reed.Store.open(tmp_path / "disk0", host="two", threads=1) as other:
+                other.take_over()
+
+    monkeypatch.setattr(folder, "_LOCK_NAME", "lock-one")
+    with make(tmp_path, count=1, code=reed.Replication(1), host="one") as store:
+        monkeypatch.setattr(roster, "write_config", write)
+        with pytest.raises(reed.LeaseHeld, match="'two' took"), store._roster.lock():
+            store._roster.change(store.config)
+    with reed.Store.open(tmp_path / "disk0", host="two", threads=1) as store:
+        assert store.config.writer == "two"
 
 
 def test_a_folder_that_is_swapped_under_a_writer_takes_no_record(tmp_path):

@@ -220,19 +220,28 @@ class Roster:
 
     def refresh(self) -> None:
         """Looks at every target again, and at the configuration."""
-        self._each(self._look, list(self.members.values()))
-        held = {member.slot.target_id: member.own for member in self.members.values()
-                if member.own is not None}
-        config = choose(held)
-        if config is None:
-            raise Uncertain("the targets that answer do not agree on a configuration" + "".join(
-                f"; slot {member.number}: {member.reason}" for member in self.members.values()
-                if member.own is None), answered=len(held), needed=self.config.majority)
-        if config != self.config:
+        while True:
+            self._each(self._look, list(self.members.values()))
+            config = self._chosen()
+            if config == self.config:
+                self._count_voters()
+                return
+            if config is None:
+                answered = [member for member in self.members.values() if member.own is not None]
+                raise Uncertain(
+                    "the targets that answer do not agree on a configuration" + "".join(
+                        f"; slot {member.number}: {member.reason}"
+                        for member in self.members.values() if member.own is None),
+                    answered=len(answered), needed=self.config.majority)
+            # Joining looks at targets as well: what it sees must not pass for known while the
+            # configuration is the one that was chosen before.
             self.config = config
             self._join()
-        else:
-            self._count_voters()
+
+    def _chosen(self) -> Config | None:
+        """The configuration that the members' own ones say is in force; None: they do not agree."""
+        return choose({member.slot.target_id: member.own for member in self.members.values()
+                       if member.own is not None})
 
     def _each(self, function: Callable[[Member], object], members: list[Member]) -> list:
         """What a function gives for each member; all are asked at once where one is far away."""
@@ -270,14 +279,17 @@ class Roster:
         target_id, own = identify(member.target)
         if (target_id == member.slot.target_id and own.epoch > self.config.epoch
                 and own.writer != self.host):
-            raise LeaseHeld(
-                f"the host {own.writer!r} took the store over in epoch {own.epoch}, this is "
-                f"{self.host!r} in epoch {self.config.epoch}: it stops", holder=own.writer,
-                host=self.host)
+            raise self._fenced_by(own)
         if (target_id, own.identity) != (member.slot.target_id, member.own.identity):
             raise WrongTarget(f"{member.target.location} is not what it was a moment ago",
                               location=member.target.location)
         member.stamp = stamp
+
+    def _fenced_by(self, own: Config) -> LeaseHeld:
+        return LeaseHeld(
+            f"the host {own.writer!r} took the store over in epoch {own.epoch}, this is "
+            f"{self.host!r} in epoch {self.config.epoch}: it stops", holder=own.writer,
+            host=self.host)
 
     def require_majority(self, key: str | None = None) -> None:
         """Raises Uncertain when fewer than a majority of the slots answer and may vote."""
@@ -570,6 +582,9 @@ class Roster:
                 config = config.with_slot(number, state="stale")
         self.config = config
         self._join()
+        chosen = self._chosen()
+        if chosen is not None and chosen.writer != self.host:
+            raise self._fenced_by(chosen)
 
     def _write_config(self, config: Config) -> set[int]:
         """Writes a configuration to every slot that is not stale; returns those that failed. Raises
@@ -598,8 +613,11 @@ class Roster:
                 self.require_in_force(member)
 
         write_config(member.target, config, member.slot.target_id, check)
-        member.own = config
-        member.stamp = member.target.stamp(layout.CONFIG_NAMES[0])
+        stamp = member.target.stamp(layout.CONFIG_NAMES[0])
+        _, own = identify(member.target)  # whose stamp that is
+        if own.writer != self.host and own.epoch > config.epoch:
+            raise self._fenced_by(own)
+        member.own, member.stamp = config, stamp
 
     def _finish_change(self) -> None:
         """Finishes a change of the configuration that a crash interrupted, under the lock."""
