@@ -19,7 +19,7 @@ import pytest
 import reed
 from reed.files import medium
 from reed.files.layout import RecordBatch
-from reed.store import FolderTarget, entries, layout, record, scrub
+from reed.store import FolderTarget, audit, entries, layout, record, scrub
 from reed.store.scrub import Throttle
 from store_folders import CODE, Clock, data_of, flip, folders, make, shard_files
 
@@ -778,6 +778,51 @@ def test_a_scrub_that_is_cancelled_leaves_what_it_found(tmp_path, end):
             store.scrub(on_object=take, cancel=lambda: bool(seen))
         assert seen == [first]
         assert (store.stat(first).margin, store.stat(second).margin) == (1, 2)
+
+
+def test_a_repair_that_is_cancelled_is_in_the_journal(tmp_path):
+    with make(tmp_path) as store:
+        for key in two_in_one_folder(store):
+            flip(shard_files(tmp_path, f"{key}.")[0])
+        seen = []
+        with pytest.raises(reed.Cancelled):
+            store.scrub(repair=True, on_object=seen.append, cancel=lambda: bool(seen))
+        (entry,) = store.audit().journal
+        assert entry["command"] == "scrub" and entry["outcome"]["shards"] == 1
+
+
+def test_a_slot_that_comes_during_an_audit_counts_where_it_was_given(tmp_path, monkeypatch):
+    actual = audit.slot_states
+    with make(tmp_path, code=reed.Replication(3), count=3) as store:
+        folders(tmp_path / "new", 3)
+
+        def slot_states(roster):
+            states = actual(roster)
+            monkeypatch.setattr(audit, "slot_states", actual)
+            store.migrate(targets=[tmp_path / "new" / f"disk{number}" for number in range(3)])
+            return states
+
+        store.put("key", data_of(1, 9_000))
+        monkeypatch.setattr(audit, "slot_states", slot_states)
+        (found,) = store.audit().objects
+        assert found.margin == 2 and {shard.slot for shard in found.shards} == {3, 4, 5}
+
+
+def test_the_digest_of_a_new_store(tmp_path, monkeypatch):
+    """The one that keeps pace with disks where it is installed; a host without it says so."""
+    with make(tmp_path / "blake3") as store:
+        assert store.config.digest_type == "blake3"
+        store.put("key", data_of(1, 20_000))  # two rows
+    monkeypatch.setitem(sys.modules, "blake3", None)
+    with make(tmp_path / "sha256") as store:
+        assert store.config.digest_type == "sha256"
+        store.put("key", b"some bytes")
+        assert store.read("key") == b"some bytes"
+    with reed.Store.open(tmp_path / "blake3" / "disk0", threads=1) as store:
+        assert store.read("key", 0, 4) == data_of(1, 4)
+        for act in (lambda: store.read("key"), lambda: store.put("key", b"others"), store.scrub):
+            with pytest.raises(reed.InvalidParameter, match="package blake3"):
+                act()
 
 
 @pytest.mark.parametrize("repair", [False, True])

@@ -259,21 +259,23 @@ ACTS = {
 }
 
 
-def test_a_take_over_before_orphans_are_noted_ends_reclaim(tmp_path, monkeypatch):
-    """What one pass remembers for the next is written by the host that may write."""
-    actual = Reclaim.orphans
+@pytest.mark.parametrize("step", ["sweep", "orphans"])
+def test_a_take_over_before_a_last_step_ends_reclaim(tmp_path, monkeypatch, step):
+    """What is swept, and what one pass remembers for the next, is for the host that may write."""
+    actual = getattr(Reclaim, step)
     before = {}
 
-    def orphans(reclaim, dry_run):
+    def taken_over(reclaim, *arguments):
         with reed.Store.open(tmp_path / "disk1", host="two", threads=1) as other:
             other.take_over()
         before.update(files_of(tmp_path))
-        return actual(reclaim, dry_run)
+        return actual(reclaim, *arguments)
 
     with make(tmp_path, host="one") as store:
         store.put("key", data_of(1, 9_000))
         with_orphans(store, tmp_path, ("x",))
-        monkeypatch.setattr(Reclaim, "orphans", orphans)
+        (tmp_path / "disk0" / layout.SHARDS / f".left{medium.TEMPORARY_MARK}x").write_bytes(b"x")
+        monkeypatch.setattr(Reclaim, step, taken_over)
         with pytest.raises(reed.LeaseHeld, match="'two'"):
             store.reclaim()
         assert files_of(tmp_path) == before

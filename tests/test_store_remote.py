@@ -367,11 +367,11 @@ def test_what_a_dead_writer_left_is_swept_and_what_a_living_one_writes_is_not(tm
     dead.sync()
     dead._stack.close()  # as the kernel does
     assert len(list(target.names("partial"))) == 2
-    assert target.sweep() == 1 and len(list(target.names("partial"))) == 1
+    assert target.sweep(lambda: None) == 1 and len(list(target.names("partial"))) == 1
     living.sync()
     living.publish(False)
     living.remove()
-    assert target.open("shards/00/a").size() == 6 << 20 and target.sweep() == 0
+    assert target.open("shards/00/a").size() == 6 << 20 and target.sweep(lambda: None) == 0
     with pytest.raises(reed.TargetExists):
         again = target.create("shards/00/a")
         again.write_at([memoryview(b"z")], 0)

@@ -115,8 +115,9 @@ def _count_bar(label):
               help="The failure domain of each DIR, in their order; by default each is its own.")
 @click.option("--block-size", type=options.Size(), default=65536, show_default=True,
               metavar="SIZE", help="Bytes in a block, a power of two.")
-@click.option("--digest", type=click.Choice(["sha256", "blake3", "none"]), default="sha256",
-              show_default=True, help="The digest of each object.")
+@click.option("--digest", type=click.Choice(["sha256", "blake3", "none"]),
+              help="The digest of each object; by default blake3 where it is installed (the extra "
+              "store), else sha256, which is slower than fast disks.")
 @click.option("--write-quorum", type=int, metavar="N",
               help="Failure domains that a put needs; by default K and half of M, rounded up.")
 @click.option("--retention-hours", type=float, default=24.0, show_default=True, metavar="HOURS",
@@ -143,10 +144,11 @@ def create(session, folders, data_shards, parity_shards, copies, domains, block_
         config = store.config
         return session.finish(Exit.HEALTHY, {
             "store_id": store.store_id, "code": str(config.code),
-            "write_quorum": config.write_quorum, "targets": [s.location for s in config.slots],
+            "write_quorum": config.write_quorum, "digest": config.digest_type,
+            "targets": [s.location for s in config.slots],
         }, [f"store {store.store_id}: {config.code} over "
             f"{count_text(len(config.slots), 'target')}, a put needs "
-            f"{count_text(config.write_quorum, 'failure domain')}"])
+            f"{count_text(config.write_quorum, 'failure domain')}; digest {config.digest_type}"])
 
 
 @command.command(short_help="Store a file under a key.")

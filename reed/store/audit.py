@@ -99,7 +99,8 @@ def audit_object(roster: Roster, states: ScrubStates, effective: dict[int, str],
     shards = shard_states(roster, states, key, entry)
     needed = entry.code.data_shards
     good = [shard for shard in shards if shard.state == "good"]
-    held = [effective[shard.slot] for shard in good if shard.is_counted]
+    # A slot that came since the domains were looked at is in the one that it was given.
+    held = [effective.get(shard.slot, shard.domain) for shard in good if shard.is_counted]
     margin, domain_margin, fatal = domains_module.margins(held, needed)
     if len(good) < needed:
         unknown = sum(shard.state == "unknown" for shard in shards)

@@ -5,7 +5,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..files import medium
 from .target import Capabilities
@@ -86,10 +86,11 @@ class FolderTarget:
             if not is_temporary:
                 yield path[len(base) + 1:]
 
-    def sweep(self) -> int:
+    def sweep(self, allow: Callable[[], object]) -> int:
         removed = 0
         for path, is_temporary in _files_below(self.location):
             if is_temporary and _is_abandoned(path):
+                allow()
                 with contextlib.suppress(FileNotFoundError):
                     medium.unlink(path)
                     removed += 1

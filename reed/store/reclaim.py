@@ -8,6 +8,7 @@ every slot has it and nothing else is left under it. A shard that no entry owns 
 separate passes: seen, moved to quarantine, removed.
 """
 
+import functools
 from dataclasses import dataclass, field
 
 from ..errors import ClockJumped, FormatError
@@ -61,13 +62,15 @@ def latest_observation(roster: Roster) -> Observation | None:
     return max(found, key=lambda observation: observation.wall, default=None)
 
 
-def observe(roster: Roster, clock: Clock) -> None:
-    """Writes down what the clock says on every target that takes part; never a lower time."""
+def observe(roster: Roster, clock: Clock, accept: bool = False) -> None:
+    """Writes down what the clock says on every target that takes part; a lower time than what is
+    there only when it is accepted. Under the lock."""
     now = Observation.of(clock)
     for member in roster.voters():
         memory = load(roster, member)
-        if memory.observation is None or memory.observation.wall <= now.wall:
+        if accept or memory.observation is None or memory.observation.wall <= now.wall:
             memory.observation = now
+            roster.require_in_force(member)
             save(roster, member, memory)
 
 
@@ -98,20 +101,14 @@ class Reclaim:
 
     def check_clock(self, accept: bool) -> None:
         """Raises ClockJumped once; what the clock says then is written down."""
-        before = latest_observation(self._roster)
-        wrong = "it was never seen before" if before is None else jump(
-            before, Observation.of(self._clock))
-        if wrong is None or accept:
-            if accept:
-                for member in self._roster.voters():
-                    memory = load(self._roster, member)
-                    memory.observation = Observation.of(self._clock)
-                    save(self._roster, member, memory)
-            else:
-                observe(self._roster, self._clock)
-            return
-        raise ClockJumped(f"{wrong}, so retention cannot be counted; nothing was removed. When the "
-                          "clock is right, say so (accept_clock)")
+        with self._guard, self._roster.lock():
+            before = latest_observation(self._roster)
+            wrong = "it was never seen before" if before is None else jump(
+                before, Observation.of(self._clock))
+            if wrong is not None and not accept:
+                raise ClockJumped(f"{wrong}, so retention cannot be counted; nothing was removed. "
+                                  "When the clock is right, say so (accept_clock)")
+            observe(self._roster, self._clock, accept)
 
     def plan(self, now: float) -> _Plan:
         """What may go, by what is there; verifies what stays."""
@@ -194,6 +191,16 @@ class Reclaim:
                 self._roster.write_entries(self._roster.members[number], key,
                                            tuple(set(own) - gone))
 
+    def sweep(self) -> int:
+        """Removes what writers left that are gone; how many files. Not under the lock: it walks
+        through everything, and a temporary says itself whether its writer lives, on this host."""
+        def require_in_force(member: Member) -> None:
+            with self._guard:
+                self._roster.require_in_force(member)
+
+        return sum(member.target.sweep(functools.partial(require_in_force, member))
+                   for member in self._roster.voters())
+
     def orphans(self, dry_run: bool) -> tuple[int, int, int, int]:
         """One pass over shards that no entry owns: (seen, quarantined, removed, bytes freed)."""
         seen = quarantined = removed = freed = 0
@@ -264,7 +271,7 @@ class Reclaim:
                                "keys_gone": tombstones[:_NAMES_IN_JOURNAL],
                                "key_count": len(tombstones)})
             versions, tombstones, freed = self.carry_out(plan)
-            temporaries = sum(member.target.sweep() for member in self._roster.voters())
+            temporaries = self.sweep()
         seen, quarantined, removed, orphan_bytes = self.orphans(dry_run)
         return ReclaimReport(None, tuple(versions), plan.kept, tuple(tombstones), seen,
                              quarantined, removed, temporaries, freed + orphan_bytes, dry_run)

@@ -16,7 +16,7 @@ import secrets
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..errors import InvalidParameter, ReadBackMismatch, TargetExists
 from ..files.digests import crc32c_of
@@ -216,11 +216,12 @@ class RemoteTarget:
             else:
                 yield entry["name"]
 
-    def sweep(self) -> int:
+    def sweep(self, allow: Callable[[], object]) -> int:
         removed = 0
         for token in self.names(_PARTIAL):
             with _held(token) as is_gone:
                 if is_gone:
+                    allow()
                     self.unlink(f"{_PARTIAL}/{token}")
                     removed += 1
         return removed

@@ -113,6 +113,38 @@ def scrub_version(roster: Roster, guard, key: str, entry: Entry, workers: Worker
         repaired_shards=repaired, lost_rows=report.lost_rows, problem=problem)
 
 
+class _Tally:
+    """What the results of a scrub come to."""
+
+    def __init__(self):
+        self.counts = dict.fromkeys(
+            ("healthy", "repairable", "repaired", "beyond repair", "unknown"), 0)
+        self.keys = self.rewritten = self.bytes_read = 0
+        self._retained = self._shards_read = 0
+        self._hows: set[str] = set()
+
+    def add(self, result: ObjectScrub) -> None:
+        if not result.is_live and result.status not in ("healthy", "repaired"):
+            self._retained += 1
+        else:
+            self.counts[result.status] += 1
+        good = sum(shard.state == "good" for shard in result.shards)
+        self._shards_read += good
+        self.bytes_read += result.bytes_read
+        self.rewritten += len(result.repaired_shards)
+        if good:
+            self._hows.add(result.how)
+
+    def report(self) -> ScrubReport:
+        counts = self.counts
+        return ScrubReport(
+            objects=self.keys, healthy=counts["healthy"], repairable=counts["repairable"],
+            repaired=counts["repaired"], beyond_repair=counts["beyond repair"],
+            unknown=counts["unknown"], retained=self._retained, shards_read=self._shards_read,
+            bytes_read=self.bytes_read,
+            how="cached" if "cached" in self._hows else "medium" if self._hows else "nothing")
+
+
 class Scrub:
     """One scrub of a store."""
 
@@ -143,43 +175,28 @@ class Scrub:
                     self._roster.require_writer()
                     self._roster.heal_configs()
             keys = self._choose(watch)
-        counts = {"healthy": 0, "repairable": 0, "repaired": 0, "beyond repair": 0, "unknown": 0}
-        retained = shards_read = bytes_read = rewritten = 0
-        hows = set()
-        done = 0
-        for fan, group in itertools.groupby(keys, layout.fan):
-            with self._saving(fan) as versions:
-                for key in group:
-                    watch.check()
-                    for result in self._object(key, cancel, versions):
-                        if not result.is_live and result.status not in ("healthy", "repaired"):
-                            retained += 1
-                        else:
-                            counts[result.status] += 1
-                        good = sum(shard.state == "good" for shard in result.shards)
-                        shards_read += good
-                        bytes_read += result.bytes_read
-                        rewritten += len(result.repaired_shards)
-                        if good:
-                            hows.add(result.how)
-                        if on_object is not None:
-                            on_object(result)
-                        self._throttle.settle(result.bytes_read, cancel)
+        tally = _Tally()
+        try:
+            for fan, group in itertools.groupby(keys, layout.fan):
+                with self._saving(fan) as versions:
+                    for key in group:
                         watch.check()
-                    done += 1
-                    if progress is not None:
-                        progress(done, len(keys))
-        if rewritten:
-            with store._guard:
-                store._journal("scrub", {"repair": True}, "every block that was written",
-                               {"objects": counts["repaired"], "shards": rewritten,
-                                "bytes_read": bytes_read})
-        return ScrubReport(
-            objects=len(keys), healthy=counts["healthy"], repairable=counts["repairable"],
-            repaired=counts["repaired"], beyond_repair=counts["beyond repair"],
-            unknown=counts["unknown"], retained=retained, shards_read=shards_read,
-            bytes_read=bytes_read,
-            how="cached" if "cached" in hows else "medium" if hows else "nothing")
+                        for result in self._object(key, cancel, versions):
+                            tally.add(result)
+                            if on_object is not None:
+                                on_object(result)
+                            self._throttle.settle(result.bytes_read, cancel)
+                            watch.check()
+                        tally.keys += 1
+                        if progress is not None:
+                            progress(tally.keys, len(keys))
+        finally:  # what was written anew was, also where it ends here
+            if tally.rewritten:
+                with store._guard:
+                    store._journal("scrub", {"repair": True}, "every block that was written",
+                                   {"objects": tally.counts["repaired"],
+                                    "shards": tally.rewritten, "bytes_read": tally.bytes_read})
+        return tally.report()
 
     @contextlib.contextmanager
     def _saving(self, fan: str) -> Iterator[dict[str, set[str]]]:

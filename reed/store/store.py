@@ -18,7 +18,7 @@ from ..codes import ReedSolomon, Replication
 from ..errors import InvalidParameter, ObjectNotFound, Uncertain
 from ..files import medium
 from ..files.decoding import FileOutput, StreamOutput, require_free
-from ..files.digests import digest_number
+from ..files.digests import digest_number, preferred_digest
 from ..files.work import Watch, Workers
 from ..files.writing import read_back_object
 from . import audit as audit_module
@@ -96,7 +96,7 @@ class Store:
         code: ReedSolomon | Replication | None = None,
         domains: Sequence[str] | None = None,
         block_size: int = 65536,
-        digest: str = "sha256",
+        digest: str | None = None,
         write_quorum: int | None = None,
         retention_hours: float = 24.0,
         reserve_bytes: int = 256 << 20,
@@ -109,14 +109,17 @@ class Store:
         ``code`` has shards. ``domains``: the failure domain of each; by default each is its own.
         ``write_quorum``: failure domains that must have a shard before a put is acknowledged, at
         least data_shards + 1 where there is parity, by default data_shards plus half the parity,
-        rounded up. ``retention_hours``: how long superseded and deleted versions are kept.
-        ``reserve_bytes`` stay free on each target for repair. Targets on one device fail together
-        and are refused, unless ``allow_shared_devices``.
+        rounded up. ``digest`` of each object: "sha256", "blake3" or "none"; by default blake3
+        where its package is installed (the extra ``store``), which whoever opens the store needs
+        then too, else sha256. ``retention_hours``: how long superseded and deleted versions are
+        kept. ``reserve_bytes`` stay free on each target for repair. Targets on one device fail
+        together and are refused, unless ``allow_shared_devices``.
 
         ``options`` as in ``open``. Raises InvalidParameter, WrongTarget, OSError.
         """
         code = ReedSolomon(10, 4) if code is None else code
         chosen = code_of(code, block_size)
+        digest = preferred_digest() if digest is None else digest
         digest_number(digest)
         opened = _open_all(targets)
         if len(opened) < chosen.shard_count:

@@ -8,7 +8,7 @@ Names are relative, with "/" between folders. Whatever the place refuses is an O
 FileNotFoundError says that the name is not there, any other that nothing is known.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -89,8 +89,9 @@ class Target(Protocol):
         """Names of all files below a folder, relative to it, at any depth, without temporaries;
         nothing when there is no such folder."""
 
-    def sweep(self) -> int:
-        """Removes temporaries whose writer is gone; returns how many."""
+    def sweep(self, allow: Callable[[], object]) -> int:
+        """Removes temporaries whose writer is gone; returns how many. Calls `allow` before each:
+        what that raises ends it."""
 
     def lock(self, target_id: str) -> AbstractContextManager[bool] | None:
         """A lock between the processes of this host: entering it tries once and gives whether it

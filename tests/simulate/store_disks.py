@@ -170,11 +170,12 @@ class Disk:
             if name.startswith(prefix):
                 yield name.removeprefix(prefix)
 
-    def sweep(self):
+    def sweep(self, allow):
         self._call()
         left = [name for name in self.names_now
                 if name.startswith(TEMPORARY) and name not in self._alive]
         for name in left:
+            allow()
             self.unlink(name)
         return len(left)
 
