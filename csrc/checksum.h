@@ -26,6 +26,14 @@ struct crc_folds {
     uint32_t by_256[2], by_192[2], by_128[2], by_64[2], by_48[2], by_32[2], by_16[2];
 };
 
+/* A CRC32C under way. */
+struct crc32c_state {
+    union {
+        uint8_t lanes[64]; /* of a folding: 16 bytes are a remainder, four follow each other */
+        uint32_t crc32c;   /* without one */
+    };
+};
+
 /* Any C11 compiler: eight table look-ups for eight bytes. */
 uint32_t crc32c_portable(uint32_t value, const uint8_t *data, size_t size);
 uint32_t crc32_portable(uint32_t value, const uint8_t *data, size_t size);
@@ -44,35 +52,19 @@ uint32_t crc32_avx512(uint32_t value, const uint8_t *data, size_t size);
 uint32_t crc32_copy_avx512(uint32_t value, const uint8_t *data, size_t size, uint8_t *copy);
 #endif
 
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+/* CRC32Cs that grow by vectors of 64 bytes, which a product folds into their states
+ * (kernels/crc_fold.h, by 64): at the beginning they hold what folding turns into the initial
+ * register in front of the first bytes; at the end fewer than 64 bytes may follow. Need
+ * cpu_has_avx512_gfni(). */
+void crc32c_begin_avx512(struct crc32c_state *states, size_t count);
+uint32_t crc32c_end_avx512(const struct crc32c_state *state, const uint8_t *tail, size_t tail_size);
+#endif
+
 #if defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
 /* The crc32 instructions where cpu_has_arm_crc32(), else the portable code: right anywhere. */
 uint32_t crc32c_arm(uint32_t value, const uint8_t *data, size_t size);
 uint32_t crc32_arm(uint32_t value, const uint8_t *data, size_t size);
-#endif
-
-/* A CRC32C under way. */
-struct crc32c_state {
-    union {
-        uint8_t lanes[64]; /* of a folding */
-        uint32_t crc32c;   /* without one */
-    };
-};
-
-/* CRC32Cs of several shards that grow side by side. The state between two pieces is a whole vector,
- * so that pieces may be short: nothing is reduced before the end. */
-struct crc32c_folding {
-    size_t slice_size; /* bytes of each shard at a time that a fused pass should take */
-    void (*begin)(struct crc32c_state *states, size_t count);
-    /* The next `size` bytes, a multiple of 64, of shards[i] into states[i]. `copies`, when not
-     * NULL: they are also streamed to copies[i], which is aligned to 64. `fetch_ahead`: bytes. */
-    void (*add)(struct crc32c_state *states, size_t count, const uint8_t *const *shards,
-                size_t size, uint8_t *const *copies, size_t fetch_ahead);
-    /* The finished checksum, after the last tail_size bytes, fewer than 64. */
-    uint32_t (*end)(const struct crc32c_state *state, const uint8_t *tail, size_t tail_size);
-};
-
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-extern const struct crc32c_folding crc32c_folding_avx512; /* needs cpu_has_avx512_gfni() */
 #endif
 
 /* a * b modulo P, all reflected. */

@@ -1,9 +1,8 @@
 /* fused.c - running a plan and checksumming all its shards in one pass over memory.
  *
- * Slices of all shards go through the product and then, still in first-level cache, through the
- * checksums. From memory, and where the kernel can fold many checksums side by side, slices are a few
- * cache lines: then the processor runs ahead from one slice's checksums into the next one's loads,
- * and the memory never waits for arithmetic. In cache nothing waits, and long slices cost less. */
+ * Where the kernel can, the product itself keeps the checksums while the bytes are in registers.
+ * Else, and for wide transforms and copies, slices of all shards go through the product and then,
+ * still in first-level cache, through the checksums. */
 #include <string.h>
 
 #include "apply.h"
@@ -12,8 +11,8 @@
 #include "size.h"
 
 enum {
-    /* For kernels whose checksums want long runs: bytes of all shards that stay in cache between
-     * the product and the checksum. Wide transforms want long rows as well. */
+    /* Bytes of all shards that stay in cache between the product and the checksum. Checksums want
+     * long runs, and wide transforms long rows. */
     SLICE_BUDGET = 65536,
     SLICE_MIN = 1024,
     SLICE_MAX = 4096,
@@ -28,16 +27,16 @@ static bool is_copy(const struct reed_plan *plan)
     return result;
 }
 
-/* The way to fold checksums side by side, NULL where long slices are better. */
-static const struct crc32c_folding *folding_of(const struct reed_plan *plan, bool leaves_cache)
+/* The products that keep checksums; NULL where slices are needed. A plan without targets has no
+ * products. */
+static const struct kernel_folding *folding_of(const struct reed_plan *plan)
 {
-    return leaves_cache && plan->wide == NULL && !is_copy(plan) ? plan->kernel->folding : NULL;
+    bool has_products = plan->transform_log2 > 0 || plan->block_count > 0;
+    return has_products && !is_copy(plan) ? plan->kernel->folding : NULL;
 }
 
-static size_t slice_size_of(const struct reed_plan *plan, bool leaves_cache)
+static size_t slice_size_of(const struct reed_plan *plan)
 {
-    const struct crc32c_folding *folding = folding_of(plan, leaves_cache);
-    if (folding != NULL) return folding->slice_size;
     size_t shard_count = (size_t)plan->source_count + plan->target_count;
     size_t slice = SLICE_BUDGET / (shard_count > 0 ? shard_count : 1) & ~(size_t)(LINE_SIZE - 1);
     if (slice < SLICE_MIN) return SLICE_MIN;
@@ -46,9 +45,9 @@ static size_t slice_size_of(const struct reed_plan *plan, bool leaves_cache)
 
 struct fused {
     const struct reed_plan *plan;
-    const struct crc32c_folding *folding; /* or NULL */
+    const struct kernel_folding *folding; /* or NULL */
     struct crc32c_state *source_states, *target_states;
-    uint8_t *slices;          /* computed targets that are streamed */
+    uint8_t *slices;          /* computed targets that are streamed; not where the products fold */
     const uint8_t **sources;  /* of the current slice, as are the next two */
     uint8_t **targets;
     uint8_t **products;       /* the targets, or their slices where those are streamed */
@@ -58,13 +57,16 @@ struct fused {
     bool leaves_cache;
 };
 
-/* States and slices, each to a cache line; three lists of pointers; what applying needs. Slices are
- * computed into only by what leaves the cache. */
+static size_t slices_size(const struct reed_plan *plan)
+{
+    return folding_of(plan) != NULL ? 0 : plan->target_count * slice_size_of(plan);
+}
+
+/* States and slices, each to a cache line; three lists of pointers; what applying needs. */
 size_t reed_plan_apply_crc32c_scratch_size(const struct reed_plan *plan)
 {
     size_t shard_count = (size_t)plan->source_count + plan->target_count;
-    return LINE_SIZE - 1 + shard_count * sizeof(struct crc32c_state) +
-           plan->target_count * slice_size_of(plan, true) +
+    return LINE_SIZE - 1 + shard_count * sizeof(struct crc32c_state) + slices_size(plan) +
            (shard_count + plan->target_count) * sizeof(void *) +
            reed_plan_apply_scratch_size(plan);
 }
@@ -73,17 +75,18 @@ static struct fused divide_scratch(const struct reed_plan *plan, bool leaves_cac
 {
     uintptr_t misalignment = (uintptr_t)scratch % LINE_SIZE;
     uint8_t *memory = (uint8_t *)scratch + (misalignment ? LINE_SIZE - misalignment : 0);
+    const struct kernel_folding *folding = folding_of(plan);
     struct fused fused = {
         .plan = plan,
-        .folding = folding_of(plan, leaves_cache),
-        .slice_size = slice_size_of(plan, leaves_cache),
+        .folding = folding,
+        .slice_size = folding != NULL ? SIZE_MAX : slice_size_of(plan),
         .is_copy = is_copy(plan),
         .leaves_cache = leaves_cache,
     };
     fused.source_states = (struct crc32c_state *)(void *)memory;
     fused.target_states = fused.source_states + plan->source_count;
     fused.slices = (uint8_t *)(fused.target_states + plan->target_count);
-    memory = fused.slices + plan->target_count * slice_size_of(plan, true);
+    memory = fused.slices + slices_size(plan);
     fused.sources = (const uint8_t **)(void *)memory;
     fused.targets = (uint8_t **)(void *)(fused.sources + plan->source_count);
     fused.products = fused.targets + plan->target_count;
@@ -91,7 +94,7 @@ static struct fused divide_scratch(const struct reed_plan *plan, bool leaves_cac
     return fused;
 }
 
-/* ---- checksums under way: folded, or else finished after every slice --------------------------- */
+/* ---- checksums under way: folded by the products, or else finished after every slice ----------- */
 
 static void begin_checksums(const struct fused *fused, struct crc32c_state *states, size_t count)
 {
@@ -99,22 +102,6 @@ static void begin_checksums(const struct fused *fused, struct crc32c_state *stat
         fused->folding->begin(states, count);
     } else {
         for (size_t i = 0; i < count; i++) states[i].crc32c = 0;
-    }
-}
-
-/* `size` is a multiple of LINE_SIZE. `copies`, when not NULL: where the bytes are streamed to. */
-static void add_checksums(const struct fused *fused, struct crc32c_state *states, size_t count,
-                          const uint8_t *const *shards, size_t size, uint8_t *const *copies,
-                          size_t fetch_ahead)
-{
-    if (fused->folding != NULL) {
-        fused->folding->add(states, count, shards, size, copies, fetch_ahead);
-        return;
-    }
-    const struct reed_kernel *kernel = fused->plan->kernel;
-    for (size_t i = 0; i < count; i++) {
-        states[i].crc32c = kernel->crc32c(states[i].crc32c, shards[i], size);
-        if (copies != NULL) kernel->add(shards + i, 1, copies + i, 1, 0, size, KERNEL_STREAM);
     }
 }
 
@@ -127,28 +114,63 @@ static uint32_t end_checksum(const struct fused *fused, const struct crc32c_stat
                : fused->plan->kernel->crc32c(state->crc32c, tail, tail_size);
 }
 
-/* ---- blocks -------------------------------------------------------------------------------- */
+/* ---- by products that fold ----------------------------------------------------------------- */
 
-static bool targets_are_aligned(const struct fused *fused, size_t size)
+/* `lines`: bytes of each shard, whole lines. */
+static void fold_lines(const struct fused *fused, size_t lines, enum kernel_write write)
 {
-    for (size_t t = 0; t < fused->plan->target_count; t++) {
-        if ((uintptr_t)fused->targets[t] % LINE_SIZE != 0) return false;
+    const struct reed_plan *plan = fused->plan;
+    const struct kernel_folding *folding = fused->folding;
+    const uint8_t *const *sources = fused->sources;
+    if (plan->transform_log2 > 0) {
+        folding->transform(plan->entries, plan->transform_log2, sources, plan->source_count,
+                           fused->targets, plan->target_count, 0, lines, write,
+                           fused->source_states, fused->target_states);
+        return;
     }
-    return size % LINE_SIZE == 0;
+    size_t slice = plan->block_count > 1 ? plan->slice_size : lines, stop = 0;
+    for (size_t begin = 0; begin < lines; begin = stop) {
+        stop = begin + size_min(slice, lines - begin);
+        for (size_t i = 0; i < plan->block_count; i++) {
+            const struct plan_block *block = &plan->blocks[i];
+            /* Each block reads all sources; the first one keeps their checksums. */
+            struct crc32c_state *source_states = i == 0 ? fused->source_states : NULL;
+            struct crc32c_state *target_states = fused->target_states + block->first_target;
+            uint8_t *const *targets = fused->targets + block->first_target;
+            if (block->is_sum) {
+                folding->add(sources, plan->source_count, targets, block->target_count, begin,
+                             stop, write, source_states, target_states);
+            } else {
+                folding->multiply(plan->entries + block->entries_offset, sources,
+                                  plan->source_count, targets, block->target_count, begin, stop,
+                                  write, source_states, target_states);
+            }
+        }
+    }
 }
 
-/* The product and the checksums of all whole lines of a slice. */
-static void fuse_slice(const struct fused *fused, size_t size)
+/* ---- by slices ------------------------------------------------------------------------------ */
+
+/* `size` is a multiple of LINE_SIZE. `copies`, when not NULL: where the bytes are streamed to. */
+static void add_checksums(const struct fused *fused, struct crc32c_state *states, size_t count,
+                          const uint8_t *const *shards, size_t size, uint8_t *const *copies)
 {
-    enum { FETCH_AHEAD = 512 }; /* bytes; measured on a Zen 4, where 384 to 768 are alike */
+    const struct reed_kernel *kernel = fused->plan->kernel;
+    for (size_t i = 0; i < count; i++) {
+        states[i].crc32c = kernel->crc32c(states[i].crc32c, shards[i], size);
+        if (copies != NULL) kernel->add(shards + i, 1, copies + i, 1, 0, size, KERNEL_STREAM);
+    }
+}
+
+/* The product and the checksums of a slice, of which the last bytes are left to end_checksum. */
+static void fuse_slice(const struct fused *fused, size_t size, bool streams)
+{
     const struct reed_plan *plan = fused->plan;
-    size_t lines = size & ~(size_t)(LINE_SIZE - 1);
-    size_t fetch_ahead = fused->leaves_cache ? FETCH_AHEAD : 0;
-    bool streams = fused->leaves_cache && targets_are_aligned(fused, size);
+    size_t lines = size - size % LINE_SIZE;
     if (fused->is_copy) {
         apply_write_columns(plan, fused->sources, fused->targets, 0, size,
                             streams ? KERNEL_STREAM : KERNEL_STORE, fused->scratch);
-        add_checksums(fused, fused->source_states, 1, fused->sources, lines, NULL, fetch_ahead);
+        add_checksums(fused, fused->source_states, 1, fused->sources, lines, NULL);
         return;
     }
     /* Streamed targets are computed into scratch, where their checksum finds them in cache: memory
@@ -158,11 +180,34 @@ static void fuse_slice(const struct fused *fused, size_t size)
     }
     apply_write_columns(plan, fused->sources, fused->products, 0, size, KERNEL_STORE,
                         fused->scratch);
-    add_checksums(fused, fused->source_states, plan->source_count, fused->sources, lines, NULL,
-                  fetch_ahead);
+    add_checksums(fused, fused->source_states, plan->source_count, fused->sources, lines, NULL);
     add_checksums(fused, fused->target_states, plan->target_count,
-                  (const uint8_t *const *)fused->products, lines, streams ? fused->targets : NULL,
-                  0);
+                  (const uint8_t *const *)fused->products, lines, streams ? fused->targets : NULL);
+}
+
+/* ---- blocks --------------------------------------------------------------------------------- */
+
+static bool targets_are_aligned(const struct fused *fused)
+{
+    for (size_t t = 0; t < fused->plan->target_count; t++) {
+        if ((uintptr_t)fused->targets[t] % LINE_SIZE != 0) return false;
+    }
+    return true;
+}
+
+/* The next `size` bytes of every shard. Only a block's last step may have a tail of less than a
+ * line, whose checksums are left to end_checksum. */
+static void take_step(const struct fused *fused, size_t size)
+{
+    size_t tail = size % LINE_SIZE, lines = size - tail;
+    bool streams = fused->leaves_cache && targets_are_aligned(fused);
+    if (fused->folding != NULL) {
+        fold_lines(fused, lines, streams ? KERNEL_STREAM : KERNEL_STORE);
+        apply_write_columns(fused->plan, fused->sources, fused->targets, lines, size, KERNEL_STORE,
+                            fused->scratch);
+    } else {
+        fuse_slice(fused, size, streams && tail == 0);
+    }
 }
 
 static void fuse_block(const struct fused *fused, const uint8_t *const *sources,
@@ -177,9 +222,8 @@ static void fuse_block(const struct fused *fused, const uint8_t *const *sources,
         size = size_min(fused->slice_size, end - begin);
         for (size_t s = 0; s < plan->source_count; s++) fused->sources[s] = sources[s] + begin;
         for (size_t t = 0; t < plan->target_count; t++) fused->targets[t] = targets[t] + begin;
-        fuse_slice(fused, size);
+        take_step(fused, size);
     }
-    /* A slice that is no whole number of lines is the last, and was not streamed. */
     size_t tail = size % LINE_SIZE, lines = size - tail;
     for (size_t s = 0; s < plan->source_count; s++) {
         source_crc32c[s * stride] = end_checksum(fused, fused->source_states + s,

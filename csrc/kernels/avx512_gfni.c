@@ -7,9 +7,11 @@
 
 #include "checksum.h"
 #include "cpu.h"
+#include "kernels/crc32c_constants.h"
+#include "kernels/crc_fold.h"
 #include "kernels/entries.h"
 
-#define KERNEL_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,gfni")))
+#define KERNEL_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,gfni,vpclmulqdq")))
 
 enum {
     VECTOR_SIZE = 64,
@@ -74,8 +76,21 @@ static inline KERNEL_TARGET vector operand_multiply(operand x, const entry *e)
     return _mm512_gf2p8affine_epi64_epi8(x, matrix, 0);
 }
 
+#define KERNEL_FOLDS
+static inline KERNEL_TARGET vector vector_fold(vector remainder, vector v)
+{
+    return fold_512(remainder, fold_constant(crc32c_folds.by_64), v);
+}
 
 #include "kernels/template.h"
+
+static const struct kernel_folding avx512_folding = {
+    .begin = crc32c_begin_avx512,
+    .end = crc32c_end_avx512,
+    .multiply = kernel_multiply_folding,
+    .add = kernel_add_folding,
+    .transform = kernel_transform_folding,
+};
 
 const struct reed_kernel reed_kernel_avx512_gfni = {
     .name = "avx512_gfni",
@@ -93,7 +108,7 @@ const struct reed_kernel reed_kernel_avx512_gfni = {
     .crc32c = crc32c_avx512,
     .crc32 = crc32_avx512,
     .crc32_copy = crc32_copy_avx512,
-    .folding = &crc32c_folding_avx512,
+    .folding = &avx512_folding,
 };
 
 #else

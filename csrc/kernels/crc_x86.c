@@ -16,6 +16,7 @@
 #include "bytes.h"
 #include "kernels/crc32_constants.h"
 #include "kernels/crc32c_constants.h"
+#include "kernels/crc_fold.h"
 
 #define TARGET_SSE42 __attribute__((target("sse4.2,pclmul")))
 #define TARGET_AVX512 __attribute__((target("avx512f,avx512vl,vpclmulqdq,pclmul,sse4.2")))
@@ -157,21 +158,6 @@ TARGET_SSE42 uint32_t crc32_sse42(uint32_t value, const uint8_t *data, size_t si
 
 /* ---- folding in 512 bits ----------------------------------------------------------------- */
 
-/* The same distance in every lane. */
-TARGET_AVX512 static inline __m512i fold_constant(const uint32_t fold[2])
-{
-    return _mm512_set4_epi64(fold[1], fold[0], fold[1], fold[0]);
-}
-
-/* The lanes of `remainder`, moved ahead, plus `data`. */
-TARGET_AVX512 static inline __m512i fold_512(__m512i remainder, __m512i constant, __m512i data)
-{
-    enum { XOR3 = 0x96 };
-    return _mm512_ternarylogic_epi64(_mm512_clmulepi64_epi128(remainder, constant, 0x00),
-                                     _mm512_clmulepi64_epi128(remainder, constant, 0x11), data,
-                                     XOR3);
-}
-
 /* The 128-bit remainder of four that follow each other. */
 TARGET_AVX512 static inline __m128i fold_lanes(const struct crc_folds *folds, __m512i d)
 {
@@ -256,63 +242,19 @@ TARGET_AVX512 uint32_t crc32_copy_avx512(uint32_t value, const uint8_t *data, si
                          copy + size / 64 * 64, size % 64);
 }
 
-/* ---- many shards side by side -------------------------------------------------------------- */
+/* ---- under way --------------------------------------------------------------------------- */
 
-enum { FOLD_SHARDS = 4 };
-
-/* States begin with what folding turns into the initial register in front of the first bytes. */
-TARGET_AVX512 static void fold_begin(struct crc32c_state *states, size_t count)
+TARGET_AVX512 void crc32c_begin_avx512(struct crc32c_state *states, size_t count)
 {
     const __m512i start = _mm512_zextsi128_si512(_mm_cvtsi32_si128((int32_t)crc32c_fold_start));
     for (size_t i = 0; i < count; i++) _mm512_storeu_si512(states[i].lanes, start);
 }
 
-/* `count` shards, whose chains of products hide each other's latency. */
-TARGET_AVX512 static inline __attribute__((always_inline)) void fold_add_some(
-    const unsigned count, struct crc32c_state *states, const uint8_t *const *shards, size_t size,
-    uint8_t *const *copies, size_t fetch_ahead)
-{
-    const __m512i by_64 = fold_constant(crc32c_folds.by_64);
-    __m512i remainder[FOLD_SHARDS];
-    for (unsigned i = 0; i < count; i++) remainder[i] = _mm512_loadu_si512(states[i].lanes);
-    for (size_t at = 0; at < size; at += 64) {
-        for (unsigned i = 0; i < count; i++) {
-            __m512i data = _mm512_loadu_si512(shards[i] + at);
-            if (fetch_ahead > 0) __builtin_prefetch(shards[i] + at + fetch_ahead);
-            if (copies != NULL) _mm512_stream_si512((__m512i *)(void *)(copies[i] + at), data);
-            remainder[i] = fold_512(remainder[i], by_64, data);
-        }
-    }
-    for (unsigned i = 0; i < count; i++) _mm512_storeu_si512(states[i].lanes, remainder[i]);
-}
-
-TARGET_AVX512 static void fold_add(struct crc32c_state *states, size_t count,
-                                   const uint8_t *const *shards, size_t size,
-                                   uint8_t *const *copies, size_t fetch_ahead)
-{
-    size_t i = 0;
-    for (; count - i >= FOLD_SHARDS; i += FOLD_SHARDS) {
-        fold_add_some(FOLD_SHARDS, states + i, shards + i, size,
-                      copies != NULL ? copies + i : NULL, fetch_ahead);
-    }
-    for (; i < count; i++) {
-        fold_add_some(1, states + i, shards + i, size, copies != NULL ? copies + i : NULL,
-                      fetch_ahead);
-    }
-}
-
-TARGET_AVX512 static uint32_t fold_end(const struct crc32c_state *state, const uint8_t *tail,
+TARGET_AVX512 uint32_t crc32c_end_avx512(const struct crc32c_state *state, const uint8_t *tail,
                                        size_t tail_size)
 {
     return crc32c_finish(fold_lanes(&crc32c_folds, _mm512_loadu_si512(state->lanes)), tail,
                          tail_size);
 }
-
-const struct crc32c_folding crc32c_folding_avx512 = {
-    .slice_size = 256,
-    .begin = fold_begin,
-    .add = fold_add,
-    .end = fold_end,
-};
 
 #endif

@@ -29,7 +29,30 @@ enum kernel_write {
     KERNEL_STREAM_FETCH = 3
 };
 
-struct crc32c_folding; /* checksum.h */
+struct crc32c_state; /* checksum.h */
+
+/* Products that keep the CRC32C of every shard on their way, while its bytes are in registers. */
+struct kernel_folding {
+    /* States before the first bytes, and the finished checksum after the last tail_size bytes, which
+     * are fewer than a vector and were in no product. */
+    void (*begin)(struct crc32c_state *states, size_t count);
+    uint32_t (*end)(const struct crc32c_state *state, const uint8_t *tail, size_t tail_size);
+
+    /* As the functions of struct reed_kernel of the same names, over whole vectors. What is loaded
+     * is folded into source_states, unless that is NULL; what is stored into target_states. Sources
+     * are fetched ahead. Not KERNEL_ADD. */
+    void (*multiply)(const void *entries, const uint8_t *const *sources, size_t source_count,
+                     uint8_t *const *targets, size_t target_count, size_t begin, size_t end,
+                     enum kernel_write write, struct crc32c_state *source_states,
+                     struct crc32c_state *target_states);
+    void (*add)(const uint8_t *const *sources, size_t source_count, uint8_t *const *targets,
+                size_t target_count, size_t begin, size_t end, enum kernel_write write,
+                struct crc32c_state *source_states, struct crc32c_state *target_states);
+    void (*transform)(const void *entries, unsigned log2_size, const uint8_t *const *sources,
+                      size_t source_count, uint8_t *const *targets, size_t target_count,
+                      size_t begin, size_t end, enum kernel_write write,
+                      struct crc32c_state *source_states, struct crc32c_state *target_states);
+};
 
 struct reed_kernel {
     const char *name;
@@ -90,8 +113,8 @@ struct reed_kernel {
      * other. What is summed is what was stored, though the source may change meanwhile. */
     uint32_t (*crc32_copy)(uint32_t value, const uint8_t *data, size_t size, uint8_t *copy);
 
-    /* CRC32Cs of many shards side by side; NULL: no better way than `crc32c`. */
-    const struct crc32c_folding *folding;
+    /* NULL: no better way than a product and `crc32c` one after the other. */
+    const struct kernel_folding *folding;
 };
 
 extern const struct reed_kernel reed_kernel_portable;

@@ -13,6 +13,7 @@
  *   MULTIPLY_REGISTERS       registers that a product may hold: from it follows how many vectors of
  *                            each shard are worked on at a time; 0 is one
  *   TRANSFORM4_WIDTH, TRANSFORM8_WIDTH   the same for transforms of up to 4 and of 8 points
+ *   vector_fold(remainder, v), with KERNEL_FOLDS defined: a checksum's next vector; kernel_folding
  *
  * Wide visits serve the cache as well. Shards whose addresses are congruent modulo 4096 - rows of
  * an array, page-aligned buffers - share one set of the first-level cache; from nine of them on, a
@@ -25,6 +26,8 @@
  * recompute a part of the last whole vector, which is safe because targets never alias sources. */
 
 #include <string.h>
+
+#include "checksum.h"
 
 #define KERNEL_INLINE static inline __attribute__((always_inline)) KERNEL_TARGET
 #if defined(__clang__)
@@ -42,6 +45,10 @@ enum {
 /* Bytes ahead that streaming code fetches its sources: about a memory latency at full speed. */
 enum { FETCH_AHEAD = 1024 };
 
+/* The same where checksums are kept, which takes longer: measured on a Zen 4, 256 to 512 are alike,
+ * 640 is slower by a tenth. */
+enum { FOLD_FETCH_AHEAD = 512 };
+
 KERNEL_INLINE void write_vector(uint8_t *bytes, vector v, enum kernel_write write)
 {
     if (write >= KERNEL_STREAM) {
@@ -57,6 +64,36 @@ KERNEL_INLINE void fetch_ahead(const uint8_t *const *sources, size_t source_coun
     for (size_t s = 0; s < source_count; s++) {
         __builtin_prefetch(sources[s] + position + FETCH_AHEAD);
     }
+}
+
+/* The state of shard i; NULL where no checksums are wanted, which is known when this is compiled. */
+KERNEL_INLINE struct crc32c_state *state_at(struct crc32c_state *states, size_t i)
+{
+    return states != NULL ? states + i : NULL;
+}
+
+/* Continues a checksum. States stay in memory: those of ten sources and four targets would fill the
+ * registers, and nobody waits for a state between one column and the next. */
+KERNEL_INLINE void fold(struct crc32c_state *state, vector v)
+{
+#ifdef KERNEL_FOLDS
+    if (state != NULL) vector_store(state->lanes, vector_fold(vector_load(state->lanes), v));
+#else
+    (void)state;
+    (void)v;
+#endif
+}
+
+/* A vector of a source, and its checksum, where that is wanted. Then lines are fetched ahead one by
+ * one, as they are used: the products of a checksum take long enough to hide the memory behind. */
+KERNEL_INLINE vector take_vector(const uint8_t *bytes, struct crc32c_state *state)
+{
+    vector v = vector_load(bytes);
+    if (state != NULL) {
+        fold(state, v);
+        __builtin_prefetch(bytes + FOLD_FETCH_AHEAD);
+    }
+    return v;
 }
 
 static KERNEL_TARGET void kernel_fence(void)
@@ -80,7 +117,8 @@ KERNEL_INLINE unsigned multiply_width(const unsigned count)
 KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
                                     const entry *entries, const uint8_t *const *sources,
                                     size_t source_count, uint8_t *const *targets, size_t position,
-                                    enum kernel_write write)
+                                    enum kernel_write write, struct crc32c_state *source_states,
+                                    struct crc32c_state *target_states)
 {
     vector total[MULTIPLY_TOTALS_MAX];
     if (write == KERNEL_STREAM_FETCH) fetch_ahead(sources, source_count, position);
@@ -94,8 +132,10 @@ KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
         operand first[MULTIPLY_WIDTH_MAX], second[MULTIPLY_WIDTH_MAX];
         KERNEL_UNROLL
         for (unsigned v = 0; v < width; v++) {
-            first[v] = vector_operand(vector_load(sources[s] + position + v * VECTOR_SIZE));
-            second[v] = vector_operand(vector_load(sources[s + 1] + position + v * VECTOR_SIZE));
+            size_t at = position + v * VECTOR_SIZE;
+            first[v] = vector_operand(take_vector(sources[s] + at, state_at(source_states, s)));
+            second[v] =
+                vector_operand(take_vector(sources[s + 1] + at, state_at(source_states, s + 1)));
         }
         KERNEL_UNROLL
         for (unsigned i = 0; i < count * width; i++) {
@@ -108,7 +148,8 @@ KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
         operand last[MULTIPLY_WIDTH_MAX];
         KERNEL_UNROLL
         for (unsigned v = 0; v < width; v++) {
-            last[v] = vector_operand(vector_load(sources[s] + position + v * VECTOR_SIZE));
+            last[v] = vector_operand(take_vector(sources[s] + position + v * VECTOR_SIZE,
+                                                 state_at(source_states, s)));
         }
         KERNEL_UNROLL
         for (unsigned i = 0; i < count * width; i++) {
@@ -119,6 +160,7 @@ KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
     KERNEL_UNROLL
     for (unsigned i = 0; i < count * width; i++) {
         write_vector(targets[i / width] + position + i % width * VECTOR_SIZE, total[i], write);
+        fold(state_at(target_states, i / width), total[i]);
     }
 }
 
@@ -131,11 +173,13 @@ KERNEL_INLINE void multiply_vectors_of(const unsigned count, const unsigned widt
 {
     size_t position = begin;
     while (write < KERNEL_STREAM && end - position >= width * VECTOR_SIZE) {
-        multiply_columns(count, width, entries, sources, source_count, targets, position, write);
+        multiply_columns(count, width, entries, sources, source_count, targets, position, write,
+                         NULL, NULL);
         position += width * VECTOR_SIZE;
     }
     for (; (width > 1 || write >= KERNEL_STREAM) && position < end; position += VECTOR_SIZE) {
-        multiply_columns(count, 1, entries, sources, source_count, targets, position, write);
+        multiply_columns(count, 1, entries, sources, source_count, targets, position, write, NULL,
+                         NULL);
     }
 }
 
@@ -232,7 +276,9 @@ static KERNEL_TARGET void kernel_multiply(const void *prepared, const uint8_t *c
 
 KERNEL_INLINE void add_columns(const unsigned width, const uint8_t *const *sources,
                                size_t source_count, uint8_t *const *targets, size_t target_count,
-                               size_t position, enum kernel_write write)
+                               size_t position, enum kernel_write write,
+                               struct crc32c_state *source_states,
+                               struct crc32c_state *target_states)
 {
     vector total[MULTIPLY_WIDTH_MAX];
     if (write == KERNEL_STREAM_FETCH) fetch_ahead(sources, source_count, position);
@@ -244,13 +290,15 @@ KERNEL_INLINE void add_columns(const unsigned width, const uint8_t *const *sourc
         for (unsigned v = 0; v < width; v++) {
             size_t at = position + v * VECTOR_SIZE;
             total[v] =
-                vector_add3(total[v], vector_load(sources[s] + at), vector_load(sources[s + 1] + at));
+                vector_add3(total[v], take_vector(sources[s] + at, state_at(source_states, s)),
+                            take_vector(sources[s + 1] + at, state_at(source_states, s + 1)));
         }
     }
     if (s < source_count) {
         KERNEL_UNROLL
         for (unsigned v = 0; v < width; v++) {
-            total[v] = vector_add(total[v], vector_load(sources[s] + position + v * VECTOR_SIZE));
+            total[v] = vector_add(total[v], take_vector(sources[s] + position + v * VECTOR_SIZE,
+                                                        state_at(source_states, s)));
         }
     }
     for (size_t t = 0; t < target_count; t++) {
@@ -259,6 +307,7 @@ KERNEL_INLINE void add_columns(const unsigned width, const uint8_t *const *sourc
             uint8_t *at = targets[t] + position + v * VECTOR_SIZE;
             write_vector(at, write == KERNEL_ADD ? vector_add(total[v], vector_load(at)) : total[v],
                          write);
+            fold(state_at(target_states, t), total[v]);
         }
     }
 }
@@ -271,10 +320,11 @@ static KERNEL_TARGET void kernel_add(const uint8_t *const *sources, size_t sourc
     const unsigned width = multiply_width(1);
     for (; write < KERNEL_STREAM && end - position >= width * VECTOR_SIZE;
          position += width * VECTOR_SIZE) {
-        add_columns(width, sources, source_count, targets, target_count, position, write);
+        add_columns(width, sources, source_count, targets, target_count, position, write, NULL,
+                    NULL);
     }
     for (; end - position >= VECTOR_SIZE; position += VECTOR_SIZE) {
-        add_columns(1, sources, source_count, targets, target_count, position, write);
+        add_columns(1, sources, source_count, targets, target_count, position, write, NULL, NULL);
     }
     for (; position < end; position++) {
         uint8_t total = 0;
@@ -329,14 +379,14 @@ KERNEL_INLINE void inverse_layer(const unsigned layer, const unsigned size, cons
 KERNEL_INLINE void inverse_into(const unsigned log2_size, const unsigned count,
                                 const bool is_first, vector *total,
                                 const uint8_t *const *sources, size_t position,
-                                const entry *twiddles)
+                                const entry *twiddles, struct crc32c_state *states)
 {
     const unsigned size = 1u << log2_size, half = size / 2;
     vector x[1u << KERNEL_TRANSFORM_LOG2_MAX];
     if (count > size) return; /* a case of the switch below that this size does not have */
     KERNEL_UNROLL
     for (unsigned i = 0; i < size; i++) {
-        x[i] = i < count ? vector_load(sources[i] + position) : vector_zero();
+        x[i] = i < count ? take_vector(sources[i] + position, state_at(states, i)) : vector_zero();
     }
     if (log2_size > 1) inverse_layer(0, size, count, x, twiddles);
     if (log2_size > 2) inverse_layer(1, size, count, x, twiddles);
@@ -388,84 +438,164 @@ KERNEL_INLINE void forward_layers(const unsigned log2_size, const unsigned count
 
 KERNEL_INLINE void forward_store(const unsigned log2_size, const unsigned count, vector *x,
                                  uint8_t *const *targets, size_t position, const entry *twiddles,
-                                 enum kernel_write write)
+                                 enum kernel_write write, struct crc32c_state *states)
 {
     const unsigned size = 1u << log2_size;
     if (count > size || count <= size / 2) return; /* a case that this size does not have */
     forward_layers(log2_size, count, true, x, twiddles);
     KERNEL_UNROLL
-    for (unsigned i = 0; i < count; i++) write_vector(targets[i] + position, x[i], write);
+    for (unsigned i = 0; i < count; i++) {
+        write_vector(targets[i] + position, x[i], write);
+        fold(state_at(states, i), x[i]);
+    }
 }
 
 /* `width` adjacent vectors at a time: their arithmetic hides each other's latency. */
 KERNEL_INLINE void inverse_columns(const unsigned log2_size, const unsigned count,
                                    const bool is_first, const unsigned width, vector *total,
                                    const uint8_t *const *sources, size_t position,
-                                   const entry *twiddles)
+                                   const entry *twiddles, struct crc32c_state *states)
 {
     KERNEL_UNROLL
     for (unsigned v = 0; v < width; v++) {
         inverse_into(log2_size, count, is_first, total + (v << log2_size), sources,
-                     position + v * VECTOR_SIZE, twiddles);
+                     position + v * VECTOR_SIZE, twiddles, states);
     }
 }
 
 KERNEL_INLINE void forward_columns(const unsigned log2_size, const unsigned count,
                                    const unsigned width, vector *total, uint8_t *const *targets,
-                                   size_t position, const entry *twiddles, enum kernel_write write)
+                                   size_t position, const entry *twiddles, enum kernel_write write,
+                                   struct crc32c_state *states)
 {
     KERNEL_UNROLL
     for (unsigned v = 0; v < width; v++) {
         forward_store(log2_size, count, total + (v << log2_size), targets,
-                      position + v * VECTOR_SIZE, twiddles, write);
+                      position + v * VECTOR_SIZE, twiddles, write, states);
     }
 }
 
 /* Each case fixes a count, so that the compiler drops the butterflies that it does not need. */
 KERNEL_INLINE void inverse_rest(const unsigned log2_size, size_t rest, const unsigned width,
                                 vector *total, const uint8_t *const *sources, size_t position,
-                                const entry *twiddles)
+                                const entry *twiddles, struct crc32c_state *states)
 {
     switch (rest) {
-    case 1: inverse_columns(log2_size, 1, false, width, total, sources, position, twiddles); break;
-    case 2: inverse_columns(log2_size, 2, false, width, total, sources, position, twiddles); break;
-    case 3: inverse_columns(log2_size, 3, false, width, total, sources, position, twiddles); break;
-    case 4: inverse_columns(log2_size, 4, false, width, total, sources, position, twiddles); break;
-    case 5: inverse_columns(log2_size, 5, false, width, total, sources, position, twiddles); break;
-    case 6: inverse_columns(log2_size, 6, false, width, total, sources, position, twiddles); break;
-    case 7: inverse_columns(log2_size, 7, false, width, total, sources, position, twiddles); break;
-    case 8: inverse_columns(log2_size, 8, false, width, total, sources, position, twiddles); break;
-    case 9: inverse_columns(log2_size, 9, false, width, total, sources, position, twiddles); break;
-    case 10: inverse_columns(log2_size, 10, false, width, total, sources, position, twiddles); break;
-    case 11: inverse_columns(log2_size, 11, false, width, total, sources, position, twiddles); break;
-    case 12: inverse_columns(log2_size, 12, false, width, total, sources, position, twiddles); break;
-    case 13: inverse_columns(log2_size, 13, false, width, total, sources, position, twiddles); break;
-    case 14: inverse_columns(log2_size, 14, false, width, total, sources, position, twiddles); break;
-    case 15: inverse_columns(log2_size, 15, false, width, total, sources, position, twiddles); break;
+    case 1:
+        inverse_columns(log2_size, 1, false, width, total, sources, position, twiddles, states);
+        break;
+    case 2:
+        inverse_columns(log2_size, 2, false, width, total, sources, position, twiddles, states);
+        break;
+    case 3:
+        inverse_columns(log2_size, 3, false, width, total, sources, position, twiddles, states);
+        break;
+    case 4:
+        inverse_columns(log2_size, 4, false, width, total, sources, position, twiddles, states);
+        break;
+    case 5:
+        inverse_columns(log2_size, 5, false, width, total, sources, position, twiddles, states);
+        break;
+    case 6:
+        inverse_columns(log2_size, 6, false, width, total, sources, position, twiddles, states);
+        break;
+    case 7:
+        inverse_columns(log2_size, 7, false, width, total, sources, position, twiddles, states);
+        break;
+    case 8:
+        inverse_columns(log2_size, 8, false, width, total, sources, position, twiddles, states);
+        break;
+    case 9:
+        inverse_columns(log2_size, 9, false, width, total, sources, position, twiddles, states);
+        break;
+    case 10:
+        inverse_columns(log2_size, 10, false, width, total, sources, position, twiddles, states);
+        break;
+    case 11:
+        inverse_columns(log2_size, 11, false, width, total, sources, position, twiddles, states);
+        break;
+    case 12:
+        inverse_columns(log2_size, 12, false, width, total, sources, position, twiddles, states);
+        break;
+    case 13:
+        inverse_columns(log2_size, 13, false, width, total, sources, position, twiddles, states);
+        break;
+    case 14:
+        inverse_columns(log2_size, 14, false, width, total, sources, position, twiddles, states);
+        break;
+    case 15:
+        inverse_columns(log2_size, 15, false, width, total, sources, position, twiddles, states);
+        break;
     default: break;
     }
 }
 
 KERNEL_INLINE void forward_targets(const unsigned log2_size, size_t target_count,
                                    const unsigned width, vector *total, uint8_t *const *targets,
-                                   size_t position, const entry *twiddles, enum kernel_write write)
+                                   size_t position, const entry *twiddles, enum kernel_write write,
+                                   struct crc32c_state *states)
 {
     switch (target_count) {
-    case 2: forward_columns(log2_size, 2, width, total, targets, position, twiddles, write); break;
-    case 3: forward_columns(log2_size, 3, width, total, targets, position, twiddles, write); break;
-    case 4: forward_columns(log2_size, 4, width, total, targets, position, twiddles, write); break;
-    case 5: forward_columns(log2_size, 5, width, total, targets, position, twiddles, write); break;
-    case 6: forward_columns(log2_size, 6, width, total, targets, position, twiddles, write); break;
-    case 7: forward_columns(log2_size, 7, width, total, targets, position, twiddles, write); break;
-    case 8: forward_columns(log2_size, 8, width, total, targets, position, twiddles, write); break;
-    case 9: forward_columns(log2_size, 9, width, total, targets, position, twiddles, write); break;
-    case 10: forward_columns(log2_size, 10, width, total, targets, position, twiddles, write); break;
-    case 11: forward_columns(log2_size, 11, width, total, targets, position, twiddles, write); break;
-    case 12: forward_columns(log2_size, 12, width, total, targets, position, twiddles, write); break;
-    case 13: forward_columns(log2_size, 13, width, total, targets, position, twiddles, write); break;
-    case 14: forward_columns(log2_size, 14, width, total, targets, position, twiddles, write); break;
-    case 15: forward_columns(log2_size, 15, width, total, targets, position, twiddles, write); break;
-    case 16: forward_columns(log2_size, 16, width, total, targets, position, twiddles, write); break;
+    case 2:
+        forward_columns(log2_size, 2, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 3:
+        forward_columns(log2_size, 3, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 4:
+        forward_columns(log2_size, 4, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 5:
+        forward_columns(log2_size, 5, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 6:
+        forward_columns(log2_size, 6, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 7:
+        forward_columns(log2_size, 7, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 8:
+        forward_columns(log2_size, 8, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 9:
+        forward_columns(log2_size, 9, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 10:
+        forward_columns(log2_size, 10, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 11:
+        forward_columns(log2_size, 11, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 12:
+        forward_columns(log2_size, 12, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 13:
+        forward_columns(log2_size, 13, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 14:
+        forward_columns(log2_size, 14, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 15:
+        forward_columns(log2_size, 15, width, total, targets, position, twiddles, write,
+                        states);
+        break;
+    case 16:
+        forward_columns(log2_size, 16, width, total, targets, position, twiddles, write,
+                        states);
+        break;
     default: break;
     }
 }
@@ -474,7 +604,8 @@ KERNEL_INLINE void transform_columns(const unsigned log2_size, const unsigned wi
                                      const entry *twiddles, const uint8_t *const *sources,
                                      size_t source_count, uint8_t *const *targets,
                                      size_t target_count, size_t position,
-                                     enum kernel_write write)
+                                     enum kernel_write write, struct crc32c_state *source_states,
+                                     struct crc32c_state *target_states)
 {
     const unsigned size = 1u << log2_size;
     const entry *forward = twiddles;
@@ -483,18 +614,21 @@ KERNEL_INLINE void transform_columns(const unsigned log2_size, const unsigned wi
     twiddles += size - 1;
     size_t whole = source_count & ~(size_t)(size - 1);
     if (whole > 0) {
-        inverse_columns(log2_size, size, true, width, total, sources, position, twiddles);
+        inverse_columns(log2_size, size, true, width, total, sources, position, twiddles,
+                        source_states);
         twiddles += size - 1;
     } else {
         KERNEL_UNROLL
         for (unsigned i = 0; i < size * width; i++) total[i] = vector_zero();
     }
     for (size_t s = size; s < whole; s += size, twiddles += size - 1) {
-        inverse_columns(log2_size, size, false, width, total, sources + s, position, twiddles);
+        inverse_columns(log2_size, size, false, width, total, sources + s, position, twiddles,
+                        state_at(source_states, s));
     }
     inverse_rest(log2_size, source_count - whole, width, total, sources + whole, position,
-                 twiddles);
-    forward_targets(log2_size, target_count, width, total, targets, position, forward, write);
+                 twiddles, state_at(source_states, whole));
+    forward_targets(log2_size, target_count, width, total, targets, position, forward, write,
+                    target_states);
 }
 
 /* [begin, end) is a whole number of vectors. Streaming takes one vector at a time from 8 points
@@ -508,12 +642,12 @@ KERNEL_INLINE void transform_vectors_of(const unsigned log2_size, const unsigned
     size_t position = begin;
     while ((log2_size < 3 || write < KERNEL_STREAM) && end - position >= width * VECTOR_SIZE) {
         transform_columns(log2_size, width, twiddles, sources, source_count, targets, target_count,
-                          position, write);
+                          position, write, NULL, NULL);
         position += width * VECTOR_SIZE;
     }
     for (; position < end; position += VECTOR_SIZE) {
         transform_columns(log2_size, 1, twiddles, sources, source_count, targets, target_count,
-                          position, write);
+                          position, write, NULL, NULL);
     }
 }
 
@@ -763,3 +897,119 @@ static KERNEL_TARGET void kernel_turn(const void *inverse, const void *forward, 
         break;
     }
 }
+
+/* ---- products with checksums -------------------------------------------------------------------
+ *
+ * One vector of each shard at a time: a state that was just stored cannot be loaded again at once,
+ * and the carry-less products of one shard hide the latency of the others'. */
+
+#ifdef KERNEL_FOLDS
+
+KERNEL_INLINE void multiply_folding_of(const unsigned count, const entry *entries,
+                                       const uint8_t *const *sources, size_t source_count,
+                                       uint8_t *const *targets, size_t begin, size_t end,
+                                       enum kernel_write write, struct crc32c_state *source_states,
+                                       struct crc32c_state *target_states)
+{
+    for (size_t position = begin; position < end; position += VECTOR_SIZE) {
+        multiply_columns(count, 1, entries, sources, source_count, targets, position, write,
+                         source_states, target_states);
+    }
+}
+
+static KERNEL_TARGET void kernel_multiply_folding(const void *prepared,
+                                                  const uint8_t *const *sources,
+                                                  size_t source_count, uint8_t *const *targets,
+                                                  size_t target_count, size_t begin, size_t end,
+                                                  enum kernel_write write,
+                                                  struct crc32c_state *source_states,
+                                                  struct crc32c_state *target_states)
+{
+    switch (target_count) {
+    case 1:
+        multiply_folding_of(1, prepared, sources, source_count, targets, begin, end, write,
+                            source_states, target_states);
+        break;
+    case 2:
+        multiply_folding_of(2, prepared, sources, source_count, targets, begin, end, write,
+                            source_states, target_states);
+        break;
+    case 3:
+        multiply_folding_of(3, prepared, sources, source_count, targets, begin, end, write,
+                            source_states, target_states);
+        break;
+    case 4:
+        multiply_folding_of(4, prepared, sources, source_count, targets, begin, end, write,
+                            source_states, target_states);
+        break;
+    case 5:
+        multiply_folding_of(5, prepared, sources, source_count, targets, begin, end, write,
+                            source_states, target_states);
+        break;
+    case 6:
+        multiply_folding_of(6, prepared, sources, source_count, targets, begin, end, write,
+                            source_states, target_states);
+        break;
+    case 7:
+        multiply_folding_of(7, prepared, sources, source_count, targets, begin, end, write,
+                            source_states, target_states);
+        break;
+    default:
+        multiply_folding_of(8, prepared, sources, source_count, targets, begin, end, write,
+                            source_states, target_states);
+        break;
+    }
+}
+
+static KERNEL_TARGET void kernel_add_folding(const uint8_t *const *sources, size_t source_count,
+                                             uint8_t *const *targets, size_t target_count,
+                                             size_t begin, size_t end, enum kernel_write write,
+                                             struct crc32c_state *source_states,
+                                             struct crc32c_state *target_states)
+{
+    for (size_t position = begin; position < end; position += VECTOR_SIZE) {
+        add_columns(1, sources, source_count, targets, target_count, position, write,
+                    source_states, target_states);
+    }
+}
+
+KERNEL_INLINE void transform_folding_of(const unsigned log2_size, const entry *twiddles,
+                                        const uint8_t *const *sources, size_t source_count,
+                                        uint8_t *const *targets, size_t target_count, size_t begin,
+                                        size_t end, enum kernel_write write,
+                                        struct crc32c_state *source_states,
+                                        struct crc32c_state *target_states)
+{
+    for (size_t position = begin; position < end; position += VECTOR_SIZE) {
+        transform_columns(log2_size, 1, twiddles, sources, source_count, targets, target_count,
+                          position, write, source_states, target_states);
+    }
+}
+
+static KERNEL_TARGET void kernel_transform_folding(
+    const void *prepared, unsigned log2_size, const uint8_t *const *sources, size_t source_count,
+    uint8_t *const *targets, size_t target_count, size_t begin, size_t end,
+    enum kernel_write write, struct crc32c_state *source_states,
+    struct crc32c_state *target_states)
+{
+    switch (log2_size) {
+    case 1:
+        transform_folding_of(1, prepared, sources, source_count, targets, target_count, begin, end,
+                             write, source_states, target_states);
+        break;
+    case 2:
+        transform_folding_of(2, prepared, sources, source_count, targets, target_count, begin, end,
+                             write, source_states, target_states);
+        break;
+    case 3:
+        transform_folding_of(3, prepared, sources, source_count, targets, target_count, begin, end,
+                             write, source_states, target_states);
+        break;
+    default:
+        transform_folding_of(4, prepared, sources, source_count, targets, target_count, begin, end,
+                             write, source_states, target_states);
+        break;
+    }
+}
+
+#endif
