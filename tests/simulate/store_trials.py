@@ -455,10 +455,12 @@ class Trial:
                 for name, file in disk.names_now.items() if file.is_unreadable]
 
     def _is_live(self, name: str) -> bool:
+        """Whether a shard is of an object's present version; of none that was deleted, which reclaim
+        takes away shard by shard."""
         parsed = layout.parse_shard_name(name.removeprefix(f"{layout.SHARDS}/"))
         if parsed is None or not name.startswith(layout.SHARDS):
             return False
-        return self._newest(parsed[0]) == parsed[1]
+        return self.model[parsed[0]] != {ABSENT} and self._newest(parsed[0]) == parsed[1]
 
     def _newest(self, key: str) -> str | None:
         """The version of which the most disks have a shard, and the newest of those that are
