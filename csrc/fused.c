@@ -27,12 +27,10 @@ static bool is_copy(const struct reed_plan *plan)
     return result;
 }
 
-/* The products that keep checksums; NULL where slices are needed. A plan without targets has no
- * products. */
-static const struct kernel_folding *folding_of(const struct reed_plan *plan)
+/* Whether products keep the checksums, and no slices are needed. */
+static bool is_folding(const struct reed_plan *plan)
 {
-    bool has_products = plan->transform_log2 > 0 || plan->block_count > 0;
-    return has_products && !is_copy(plan) ? plan->kernel->folding : NULL;
+    return apply_has_passes(plan) && !is_copy(plan);
 }
 
 static size_t slice_size_of(const struct reed_plan *plan)
@@ -45,7 +43,6 @@ static size_t slice_size_of(const struct reed_plan *plan)
 
 struct fused {
     const struct reed_plan *plan;
-    const struct kernel_folding *folding; /* or NULL */
     struct crc32c_state *source_states, *target_states;
     uint8_t *slices;          /* computed targets that are streamed; not where the products fold */
     const uint8_t **sources;  /* of the current slice, as are the next two */
@@ -53,13 +50,14 @@ struct fused {
     uint8_t **products;       /* the targets, or their slices where those are streamed */
     void *scratch;            /* of applying */
     size_t slice_size;
+    bool is_folding;
     bool is_copy;
     bool leaves_cache;
 };
 
 static size_t slices_size(const struct reed_plan *plan)
 {
-    return folding_of(plan) != NULL ? 0 : plan->target_count * slice_size_of(plan);
+    return is_folding(plan) ? 0 : plan->target_count * slice_size_of(plan);
 }
 
 /* States and slices, each to a cache line; three lists of pointers; what applying needs. */
@@ -75,11 +73,10 @@ static struct fused divide_scratch(const struct reed_plan *plan, bool leaves_cac
 {
     uintptr_t misalignment = (uintptr_t)scratch % LINE_SIZE;
     uint8_t *memory = (uint8_t *)scratch + (misalignment ? LINE_SIZE - misalignment : 0);
-    const struct kernel_folding *folding = folding_of(plan);
     struct fused fused = {
         .plan = plan,
-        .folding = folding,
-        .slice_size = folding != NULL ? SIZE_MAX : slice_size_of(plan),
+        .slice_size = is_folding(plan) ? SIZE_MAX : slice_size_of(plan),
+        .is_folding = is_folding(plan),
         .is_copy = is_copy(plan),
         .leaves_cache = leaves_cache,
     };
@@ -98,8 +95,8 @@ static struct fused divide_scratch(const struct reed_plan *plan, bool leaves_cac
 
 static void begin_checksums(const struct fused *fused, struct crc32c_state *states, size_t count)
 {
-    if (fused->folding != NULL) {
-        fused->folding->begin(states, count);
+    if (fused->is_folding) {
+        fused->plan->kernel->passes->begin(states, count);
     } else {
         for (size_t i = 0; i < count; i++) states[i].crc32c = 0;
     }
@@ -109,44 +106,9 @@ static void begin_checksums(const struct fused *fused, struct crc32c_state *stat
 static uint32_t end_checksum(const struct fused *fused, const struct crc32c_state *state,
                              const uint8_t *tail, size_t tail_size)
 {
-    return fused->folding != NULL
-               ? fused->folding->end(state, tail, tail_size)
-               : fused->plan->kernel->crc32c(state->crc32c, tail, tail_size);
-}
-
-/* ---- by products that fold ----------------------------------------------------------------- */
-
-/* `lines`: bytes of each shard, whole lines. */
-static void fold_lines(const struct fused *fused, size_t lines, enum kernel_write write)
-{
-    const struct reed_plan *plan = fused->plan;
-    const struct kernel_folding *folding = fused->folding;
-    const uint8_t *const *sources = fused->sources;
-    if (plan->transform_log2 > 0) {
-        folding->transform(plan->entries, plan->transform_log2, sources, plan->source_count,
-                           fused->targets, plan->target_count, 0, lines, write,
-                           fused->source_states, fused->target_states);
-        return;
-    }
-    size_t slice = plan->block_count > 1 ? plan->slice_size : lines, stop = 0;
-    for (size_t begin = 0; begin < lines; begin = stop) {
-        stop = begin + size_min(slice, lines - begin);
-        for (size_t i = 0; i < plan->block_count; i++) {
-            const struct plan_block *block = &plan->blocks[i];
-            /* Each block reads all sources; the first one keeps their checksums. */
-            struct crc32c_state *source_states = i == 0 ? fused->source_states : NULL;
-            struct crc32c_state *target_states = fused->target_states + block->first_target;
-            uint8_t *const *targets = fused->targets + block->first_target;
-            if (block->is_sum) {
-                folding->add(sources, plan->source_count, targets, block->target_count, begin,
-                             stop, write, source_states, target_states);
-            } else {
-                folding->multiply(plan->entries + block->entries_offset, sources,
-                                  plan->source_count, targets, block->target_count, begin, stop,
-                                  write, source_states, target_states);
-            }
-        }
-    }
+    const struct reed_kernel *kernel = fused->plan->kernel;
+    return fused->is_folding ? kernel->passes->end(state, tail, tail_size)
+                             : kernel->crc32c(state->crc32c, tail, tail_size);
 }
 
 /* ---- by slices ------------------------------------------------------------------------------ */
@@ -201,8 +163,15 @@ static void take_step(const struct fused *fused, size_t size)
 {
     size_t tail = size % LINE_SIZE, lines = size - tail;
     bool streams = fused->leaves_cache && targets_are_aligned(fused);
-    if (fused->folding != NULL) {
-        fold_lines(fused, lines, streams ? KERNEL_STREAM : KERNEL_STORE);
+    if (fused->is_folding) {
+        struct kernel_pass pass = {
+            .source_states = fused->source_states,
+            .target_states = fused->target_states,
+            .fetch_ahead =
+                fused->leaves_cache ? apply_fetch_ahead(fused->plan->source_count) : 0,
+        };
+        apply_pass_columns(fused->plan, fused->sources, fused->targets, 0, lines,
+                           streams ? KERNEL_STREAM : KERNEL_STORE, &pass);
         apply_write_columns(fused->plan, fused->sources, fused->targets, lines, size, KERNEL_STORE,
                             fused->scratch);
     } else {

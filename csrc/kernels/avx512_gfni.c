@@ -84,12 +84,12 @@ static inline KERNEL_TARGET vector vector_fold(vector remainder, vector v)
 
 #include "kernels/template.h"
 
-static const struct kernel_folding avx512_folding = {
+static const struct kernel_passes avx512_passes = {
     .begin = crc32c_begin_avx512,
     .end = crc32c_end_avx512,
-    .multiply = kernel_multiply_folding,
-    .add = kernel_add_folding,
-    .transform = kernel_transform_folding,
+    .multiply = kernel_multiply_pass,
+    .add = kernel_add_pass,
+    .transform = kernel_transform_pass,
 };
 
 const struct reed_kernel reed_kernel_avx512_gfni = {
@@ -108,7 +108,7 @@ const struct reed_kernel reed_kernel_avx512_gfni = {
     .crc32c = crc32c_avx512,
     .crc32 = crc32_avx512,
     .crc32_copy = crc32_copy_avx512,
-    .folding = &avx512_folding,
+    .passes = &avx512_passes,
 };
 
 #else

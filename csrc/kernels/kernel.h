@@ -31,27 +31,32 @@ enum kernel_write {
 
 struct crc32c_state; /* checksum.h */
 
-/* Products that keep the CRC32C of every shard on their way, while its bytes are in registers. */
-struct kernel_folding {
-    /* States before the first bytes, and the finished checksum after the last tail_size bytes, which
-     * are fewer than a vector and were in no product. */
+/* What a pass does on the way, while the bytes of a product are in registers. */
+struct kernel_pass {
+    /* Every vector that is loaded from a source, or stored into a target, is folded into the state of
+     * its checksum; NULL: into none. */
+    struct crc32c_state *source_states, *target_states;
+    size_t fetch_ahead; /* bytes from a source's load to the line that is asked for; 0: none */
+};
+
+struct kernel_passes {
+    /* States before the first bytes, and the finished CRC32C after the last tail_size bytes, which
+     * are fewer than a vector and were in no pass. */
     void (*begin)(struct crc32c_state *states, size_t count);
     uint32_t (*end)(const struct crc32c_state *state, const uint8_t *tail, size_t tail_size);
 
-    /* As the functions of struct reed_kernel of the same names, over whole vectors. What is loaded
-     * is folded into source_states, unless that is NULL; what is stored into target_states. Sources
-     * are fetched ahead. Not KERNEL_ADD. */
+    /* As the functions of struct reed_kernel of the same names, over whole vectors; not
+     * KERNEL_ADD. */
     void (*multiply)(const void *entries, const uint8_t *const *sources, size_t source_count,
                      uint8_t *const *targets, size_t target_count, size_t begin, size_t end,
-                     enum kernel_write write, struct crc32c_state *source_states,
-                     struct crc32c_state *target_states);
+                     enum kernel_write write, const struct kernel_pass *pass);
     void (*add)(const uint8_t *const *sources, size_t source_count, uint8_t *const *targets,
                 size_t target_count, size_t begin, size_t end, enum kernel_write write,
-                struct crc32c_state *source_states, struct crc32c_state *target_states);
+                const struct kernel_pass *pass);
     void (*transform)(const void *entries, unsigned log2_size, const uint8_t *const *sources,
                       size_t source_count, uint8_t *const *targets, size_t target_count,
                       size_t begin, size_t end, enum kernel_write write,
-                      struct crc32c_state *source_states, struct crc32c_state *target_states);
+                      const struct kernel_pass *pass);
 };
 
 struct reed_kernel {
@@ -114,7 +119,7 @@ struct reed_kernel {
     uint32_t (*crc32_copy)(uint32_t value, const uint8_t *data, size_t size, uint8_t *copy);
 
     /* NULL: no better way than a product and `crc32c` one after the other. */
-    const struct kernel_folding *folding;
+    const struct kernel_passes *passes;
 };
 
 extern const struct reed_kernel reed_kernel_portable;

@@ -45,9 +45,6 @@ enum {
 /* Bytes ahead that streaming code fetches its sources: about a memory latency at full speed. */
 enum { FETCH_AHEAD = 1024 };
 
-/* The same where checksums are kept, which takes longer: measured on a Zen 4, 256 to 512 are alike,
- * 640 is slower by a tenth. */
-enum { FOLD_FETCH_AHEAD = 512 };
 
 KERNEL_INLINE void write_vector(uint8_t *bytes, vector v, enum kernel_write write)
 {
@@ -66,34 +63,38 @@ KERNEL_INLINE void fetch_ahead(const uint8_t *const *sources, size_t source_coun
     }
 }
 
-/* The state of shard i; NULL where no checksums are wanted, which is known when this is compiled. */
-KERNEL_INLINE struct crc32c_state *state_at(struct crc32c_state *states, size_t i)
-{
-    return states != NULL ? states + i : NULL;
-}
-
-/* Continues a checksum. States stay in memory: those of ten sources and four targets would fill the
- * registers, and nobody waits for a state between one column and the next. */
-KERNEL_INLINE void fold(struct crc32c_state *state, vector v)
+/* Continues a checksum, where one is wanted. States stay in memory: those of ten sources and four
+ * targets would fill the registers, and nobody waits for a state between one column and the next. */
+KERNEL_INLINE void fold(struct crc32c_state *states, size_t shard, vector v)
 {
 #ifdef KERNEL_FOLDS
-    if (state != NULL) vector_store(state->lanes, vector_fold(vector_load(state->lanes), v));
+    if (states == NULL) return;
+    uint8_t *lanes = states[shard].lanes;
+    vector_store(lanes, vector_fold(vector_load(lanes), v));
 #else
-    (void)state;
+    (void)states;
+    (void)shard;
     (void)v;
 #endif
 }
 
-/* A vector of a source, and its checksum, where that is wanted. Then lines are fetched ahead one by
- * one, as they are used: the products of a checksum take long enough to hide the memory behind. */
-KERNEL_INLINE vector take_vector(const uint8_t *bytes, struct crc32c_state *state)
+/* A vector of a source, and what a pass does on its way; `pass` is NULL where this is compiled for
+ * products alone. */
+KERNEL_INLINE vector take_vector(const uint8_t *bytes, size_t source, const struct kernel_pass *pass)
 {
     vector v = vector_load(bytes);
-    if (state != NULL) {
-        fold(state, v);
-        __builtin_prefetch(bytes + FOLD_FETCH_AHEAD);
+    if (pass != NULL) {
+        fold(pass->source_states, source, v);
+        if (pass->fetch_ahead > 0) __builtin_prefetch(bytes + pass->fetch_ahead);
     }
     return v;
+}
+
+KERNEL_INLINE void give_vector(uint8_t *bytes, vector v, enum kernel_write write, size_t target,
+                               const struct kernel_pass *pass)
+{
+    write_vector(bytes, v, write);
+    if (pass != NULL) fold(pass->target_states, target, v);
 }
 
 static KERNEL_TARGET void kernel_fence(void)
@@ -117,8 +118,7 @@ KERNEL_INLINE unsigned multiply_width(const unsigned count)
 KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
                                     const entry *entries, const uint8_t *const *sources,
                                     size_t source_count, uint8_t *const *targets, size_t position,
-                                    enum kernel_write write, struct crc32c_state *source_states,
-                                    struct crc32c_state *target_states)
+                                    enum kernel_write write, const struct kernel_pass *pass)
 {
     vector total[MULTIPLY_TOTALS_MAX];
     if (write == KERNEL_STREAM_FETCH) fetch_ahead(sources, source_count, position);
@@ -133,9 +133,8 @@ KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
         KERNEL_UNROLL
         for (unsigned v = 0; v < width; v++) {
             size_t at = position + v * VECTOR_SIZE;
-            first[v] = vector_operand(take_vector(sources[s] + at, state_at(source_states, s)));
-            second[v] =
-                vector_operand(take_vector(sources[s + 1] + at, state_at(source_states, s + 1)));
+            first[v] = vector_operand(take_vector(sources[s] + at, s, pass));
+            second[v] = vector_operand(take_vector(sources[s + 1] + at, s + 1, pass));
         }
         KERNEL_UNROLL
         for (unsigned i = 0; i < count * width; i++) {
@@ -148,8 +147,8 @@ KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
         operand last[MULTIPLY_WIDTH_MAX];
         KERNEL_UNROLL
         for (unsigned v = 0; v < width; v++) {
-            last[v] = vector_operand(take_vector(sources[s] + position + v * VECTOR_SIZE,
-                                                 state_at(source_states, s)));
+            last[v] =
+                vector_operand(take_vector(sources[s] + position + v * VECTOR_SIZE, s, pass));
         }
         KERNEL_UNROLL
         for (unsigned i = 0; i < count * width; i++) {
@@ -159,8 +158,8 @@ KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
     }
     KERNEL_UNROLL
     for (unsigned i = 0; i < count * width; i++) {
-        write_vector(targets[i / width] + position + i % width * VECTOR_SIZE, total[i], write);
-        fold(state_at(target_states, i / width), total[i]);
+        give_vector(targets[i / width] + position + i % width * VECTOR_SIZE, total[i], write,
+                    i / width, pass);
     }
 }
 
@@ -174,12 +173,11 @@ KERNEL_INLINE void multiply_vectors_of(const unsigned count, const unsigned widt
     size_t position = begin;
     while (write < KERNEL_STREAM && end - position >= width * VECTOR_SIZE) {
         multiply_columns(count, width, entries, sources, source_count, targets, position, write,
-                         NULL, NULL);
+                         NULL);
         position += width * VECTOR_SIZE;
     }
     for (; (width > 1 || write >= KERNEL_STREAM) && position < end; position += VECTOR_SIZE) {
-        multiply_columns(count, 1, entries, sources, source_count, targets, position, write, NULL,
-                         NULL);
+        multiply_columns(count, 1, entries, sources, source_count, targets, position, write, NULL);
     }
 }
 
@@ -277,8 +275,7 @@ static KERNEL_TARGET void kernel_multiply(const void *prepared, const uint8_t *c
 KERNEL_INLINE void add_columns(const unsigned width, const uint8_t *const *sources,
                                size_t source_count, uint8_t *const *targets, size_t target_count,
                                size_t position, enum kernel_write write,
-                               struct crc32c_state *source_states,
-                               struct crc32c_state *target_states)
+                               const struct kernel_pass *pass)
 {
     vector total[MULTIPLY_WIDTH_MAX];
     if (write == KERNEL_STREAM_FETCH) fetch_ahead(sources, source_count, position);
@@ -290,24 +287,23 @@ KERNEL_INLINE void add_columns(const unsigned width, const uint8_t *const *sourc
         for (unsigned v = 0; v < width; v++) {
             size_t at = position + v * VECTOR_SIZE;
             total[v] =
-                vector_add3(total[v], take_vector(sources[s] + at, state_at(source_states, s)),
-                            take_vector(sources[s + 1] + at, state_at(source_states, s + 1)));
+                vector_add3(total[v], take_vector(sources[s] + at, s, pass),
+                            take_vector(sources[s + 1] + at, s + 1, pass));
         }
     }
     if (s < source_count) {
         KERNEL_UNROLL
         for (unsigned v = 0; v < width; v++) {
-            total[v] = vector_add(total[v], take_vector(sources[s] + position + v * VECTOR_SIZE,
-                                                        state_at(source_states, s)));
+            total[v] = vector_add(
+                total[v], take_vector(sources[s] + position + v * VECTOR_SIZE, s, pass));
         }
     }
     for (size_t t = 0; t < target_count; t++) {
         KERNEL_UNROLL
         for (unsigned v = 0; v < width; v++) {
             uint8_t *at = targets[t] + position + v * VECTOR_SIZE;
-            write_vector(at, write == KERNEL_ADD ? vector_add(total[v], vector_load(at)) : total[v],
-                         write);
-            fold(state_at(target_states, t), total[v]);
+            give_vector(at, write == KERNEL_ADD ? vector_add(total[v], vector_load(at)) : total[v],
+                        write, t, pass);
         }
     }
 }
@@ -320,11 +316,10 @@ static KERNEL_TARGET void kernel_add(const uint8_t *const *sources, size_t sourc
     const unsigned width = multiply_width(1);
     for (; write < KERNEL_STREAM && end - position >= width * VECTOR_SIZE;
          position += width * VECTOR_SIZE) {
-        add_columns(width, sources, source_count, targets, target_count, position, write, NULL,
-                    NULL);
+        add_columns(width, sources, source_count, targets, target_count, position, write, NULL);
     }
     for (; end - position >= VECTOR_SIZE; position += VECTOR_SIZE) {
-        add_columns(1, sources, source_count, targets, target_count, position, write, NULL, NULL);
+        add_columns(1, sources, source_count, targets, target_count, position, write, NULL);
     }
     for (; position < end; position++) {
         uint8_t total = 0;
@@ -375,18 +370,20 @@ KERNEL_INLINE void inverse_layer(const unsigned layer, const unsigned size, cons
 }
 
 /* total += (or, `is_first`, =) the inverse transform of `count` of `size` points that begin at
- * `sources`. The top layer goes straight into the totals. */
+ * sources[first_source]. The top layer goes straight into the totals. */
 KERNEL_INLINE void inverse_into(const unsigned log2_size, const unsigned count,
                                 const bool is_first, vector *total,
                                 const uint8_t *const *sources, size_t position,
-                                const entry *twiddles, struct crc32c_state *states)
+                                const entry *twiddles, size_t first_source,
+                                const struct kernel_pass *pass)
 {
     const unsigned size = 1u << log2_size, half = size / 2;
     vector x[1u << KERNEL_TRANSFORM_LOG2_MAX];
     if (count > size) return; /* a case of the switch below that this size does not have */
     KERNEL_UNROLL
     for (unsigned i = 0; i < size; i++) {
-        x[i] = i < count ? take_vector(sources[i] + position, state_at(states, i)) : vector_zero();
+        x[i] = i < count ? take_vector(sources[first_source + i] + position, first_source + i, pass)
+                         : vector_zero();
     }
     if (log2_size > 1) inverse_layer(0, size, count, x, twiddles);
     if (log2_size > 2) inverse_layer(1, size, count, x, twiddles);
@@ -438,15 +435,14 @@ KERNEL_INLINE void forward_layers(const unsigned log2_size, const unsigned count
 
 KERNEL_INLINE void forward_store(const unsigned log2_size, const unsigned count, vector *x,
                                  uint8_t *const *targets, size_t position, const entry *twiddles,
-                                 enum kernel_write write, struct crc32c_state *states)
+                                 enum kernel_write write, const struct kernel_pass *pass)
 {
     const unsigned size = 1u << log2_size;
     if (count > size || count <= size / 2) return; /* a case that this size does not have */
     forward_layers(log2_size, count, true, x, twiddles);
     KERNEL_UNROLL
     for (unsigned i = 0; i < count; i++) {
-        write_vector(targets[i] + position, x[i], write);
-        fold(state_at(states, i), x[i]);
+        give_vector(targets[i] + position, x[i], write, i, pass);
     }
 }
 
@@ -454,77 +450,94 @@ KERNEL_INLINE void forward_store(const unsigned log2_size, const unsigned count,
 KERNEL_INLINE void inverse_columns(const unsigned log2_size, const unsigned count,
                                    const bool is_first, const unsigned width, vector *total,
                                    const uint8_t *const *sources, size_t position,
-                                   const entry *twiddles, struct crc32c_state *states)
+                                   const entry *twiddles, size_t first_source,
+                                   const struct kernel_pass *pass)
 {
     KERNEL_UNROLL
     for (unsigned v = 0; v < width; v++) {
         inverse_into(log2_size, count, is_first, total + (v << log2_size), sources,
-                     position + v * VECTOR_SIZE, twiddles, states);
+                     position + v * VECTOR_SIZE, twiddles, first_source, pass);
     }
 }
 
 KERNEL_INLINE void forward_columns(const unsigned log2_size, const unsigned count,
                                    const unsigned width, vector *total, uint8_t *const *targets,
                                    size_t position, const entry *twiddles, enum kernel_write write,
-                                   struct crc32c_state *states)
+                                   const struct kernel_pass *pass)
 {
     KERNEL_UNROLL
     for (unsigned v = 0; v < width; v++) {
         forward_store(log2_size, count, total + (v << log2_size), targets,
-                      position + v * VECTOR_SIZE, twiddles, write, states);
+                      position + v * VECTOR_SIZE, twiddles, write, pass);
     }
 }
 
 /* Each case fixes a count, so that the compiler drops the butterflies that it does not need. */
 KERNEL_INLINE void inverse_rest(const unsigned log2_size, size_t rest, const unsigned width,
                                 vector *total, const uint8_t *const *sources, size_t position,
-                                const entry *twiddles, struct crc32c_state *states)
+                                const entry *twiddles, size_t first_source,
+                                const struct kernel_pass *pass)
 {
     switch (rest) {
     case 1:
-        inverse_columns(log2_size, 1, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 1, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 2:
-        inverse_columns(log2_size, 2, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 2, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 3:
-        inverse_columns(log2_size, 3, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 3, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 4:
-        inverse_columns(log2_size, 4, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 4, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 5:
-        inverse_columns(log2_size, 5, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 5, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 6:
-        inverse_columns(log2_size, 6, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 6, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 7:
-        inverse_columns(log2_size, 7, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 7, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 8:
-        inverse_columns(log2_size, 8, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 8, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 9:
-        inverse_columns(log2_size, 9, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 9, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 10:
-        inverse_columns(log2_size, 10, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 10, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 11:
-        inverse_columns(log2_size, 11, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 11, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 12:
-        inverse_columns(log2_size, 12, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 12, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 13:
-        inverse_columns(log2_size, 13, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 13, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 14:
-        inverse_columns(log2_size, 14, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 14, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     case 15:
-        inverse_columns(log2_size, 15, false, width, total, sources, position, twiddles, states);
+        inverse_columns(log2_size, 15, false, width, total, sources, position, twiddles,
+                        first_source, pass);
         break;
     default: break;
     }
@@ -533,68 +546,68 @@ KERNEL_INLINE void inverse_rest(const unsigned log2_size, size_t rest, const uns
 KERNEL_INLINE void forward_targets(const unsigned log2_size, size_t target_count,
                                    const unsigned width, vector *total, uint8_t *const *targets,
                                    size_t position, const entry *twiddles, enum kernel_write write,
-                                   struct crc32c_state *states)
+                                   const struct kernel_pass *pass)
 {
     switch (target_count) {
     case 2:
         forward_columns(log2_size, 2, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 3:
         forward_columns(log2_size, 3, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 4:
         forward_columns(log2_size, 4, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 5:
         forward_columns(log2_size, 5, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 6:
         forward_columns(log2_size, 6, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 7:
         forward_columns(log2_size, 7, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 8:
         forward_columns(log2_size, 8, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 9:
         forward_columns(log2_size, 9, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 10:
         forward_columns(log2_size, 10, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 11:
         forward_columns(log2_size, 11, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 12:
         forward_columns(log2_size, 12, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 13:
         forward_columns(log2_size, 13, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 14:
         forward_columns(log2_size, 14, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 15:
         forward_columns(log2_size, 15, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     case 16:
         forward_columns(log2_size, 16, width, total, targets, position, twiddles, write,
-                        states);
+                        pass);
         break;
     default: break;
     }
@@ -604,8 +617,7 @@ KERNEL_INLINE void transform_columns(const unsigned log2_size, const unsigned wi
                                      const entry *twiddles, const uint8_t *const *sources,
                                      size_t source_count, uint8_t *const *targets,
                                      size_t target_count, size_t position,
-                                     enum kernel_write write, struct crc32c_state *source_states,
-                                     struct crc32c_state *target_states)
+                                     enum kernel_write write, const struct kernel_pass *pass)
 {
     const unsigned size = 1u << log2_size;
     const entry *forward = twiddles;
@@ -614,21 +626,19 @@ KERNEL_INLINE void transform_columns(const unsigned log2_size, const unsigned wi
     twiddles += size - 1;
     size_t whole = source_count & ~(size_t)(size - 1);
     if (whole > 0) {
-        inverse_columns(log2_size, size, true, width, total, sources, position, twiddles,
-                        source_states);
+        inverse_columns(log2_size, size, true, width, total, sources, position, twiddles, 0,
+                        pass);
         twiddles += size - 1;
     } else {
         KERNEL_UNROLL
         for (unsigned i = 0; i < size * width; i++) total[i] = vector_zero();
     }
     for (size_t s = size; s < whole; s += size, twiddles += size - 1) {
-        inverse_columns(log2_size, size, false, width, total, sources + s, position, twiddles,
-                        state_at(source_states, s));
+        inverse_columns(log2_size, size, false, width, total, sources, position, twiddles, s, pass);
     }
-    inverse_rest(log2_size, source_count - whole, width, total, sources + whole, position,
-                 twiddles, state_at(source_states, whole));
-    forward_targets(log2_size, target_count, width, total, targets, position, forward, write,
-                    target_states);
+    inverse_rest(log2_size, source_count - whole, width, total, sources, position, twiddles, whole,
+                 pass);
+    forward_targets(log2_size, target_count, width, total, targets, position, forward, write, pass);
 }
 
 /* [begin, end) is a whole number of vectors. Streaming takes one vector at a time from 8 points
@@ -642,12 +652,12 @@ KERNEL_INLINE void transform_vectors_of(const unsigned log2_size, const unsigned
     size_t position = begin;
     while ((log2_size < 3 || write < KERNEL_STREAM) && end - position >= width * VECTOR_SIZE) {
         transform_columns(log2_size, width, twiddles, sources, source_count, targets, target_count,
-                          position, write, NULL, NULL);
+                          position, write, NULL);
         position += width * VECTOR_SIZE;
     }
     for (; position < end; position += VECTOR_SIZE) {
         transform_columns(log2_size, 1, twiddles, sources, source_count, targets, target_count,
-                          position, write, NULL, NULL);
+                          position, write, NULL);
     }
 }
 
@@ -898,116 +908,104 @@ static KERNEL_TARGET void kernel_turn(const void *inverse, const void *forward, 
     }
 }
 
-/* ---- products with checksums -------------------------------------------------------------------
+/* ---- passes that do more ---------------------------------------------------------------------
  *
  * One vector of each shard at a time: a state that was just stored cannot be loaded again at once,
  * and the carry-less products of one shard hide the latency of the others'. */
 
 #ifdef KERNEL_FOLDS
 
-KERNEL_INLINE void multiply_folding_of(const unsigned count, const entry *entries,
-                                       const uint8_t *const *sources, size_t source_count,
-                                       uint8_t *const *targets, size_t begin, size_t end,
-                                       enum kernel_write write, struct crc32c_state *source_states,
-                                       struct crc32c_state *target_states)
+KERNEL_INLINE void multiply_pass(const unsigned count, const entry *entries,
+                                 const uint8_t *const *sources, size_t source_count,
+                                 uint8_t *const *targets, size_t begin, size_t end,
+                                 enum kernel_write write, const struct kernel_pass *pass)
 {
+    const struct kernel_pass local = *pass; /* of which the compiler knows that it stays */
     for (size_t position = begin; position < end; position += VECTOR_SIZE) {
-        multiply_columns(count, 1, entries, sources, source_count, targets, position, write,
-                         source_states, target_states);
+        multiply_columns(count, 1, entries, sources, source_count, targets, position, write, &local);
     }
 }
 
-static KERNEL_TARGET void kernel_multiply_folding(const void *prepared,
-                                                  const uint8_t *const *sources,
-                                                  size_t source_count, uint8_t *const *targets,
-                                                  size_t target_count, size_t begin, size_t end,
-                                                  enum kernel_write write,
-                                                  struct crc32c_state *source_states,
-                                                  struct crc32c_state *target_states)
+static KERNEL_TARGET void kernel_multiply_pass(const void *prepared, const uint8_t *const *sources,
+                                               size_t source_count, uint8_t *const *targets,
+                                               size_t target_count, size_t begin, size_t end,
+                                               enum kernel_write write,
+                                               const struct kernel_pass *pass)
 {
     switch (target_count) {
     case 1:
-        multiply_folding_of(1, prepared, sources, source_count, targets, begin, end, write,
-                            source_states, target_states);
+        multiply_pass(1, prepared, sources, source_count, targets, begin, end, write, pass);
         break;
     case 2:
-        multiply_folding_of(2, prepared, sources, source_count, targets, begin, end, write,
-                            source_states, target_states);
+        multiply_pass(2, prepared, sources, source_count, targets, begin, end, write, pass);
         break;
     case 3:
-        multiply_folding_of(3, prepared, sources, source_count, targets, begin, end, write,
-                            source_states, target_states);
+        multiply_pass(3, prepared, sources, source_count, targets, begin, end, write, pass);
         break;
     case 4:
-        multiply_folding_of(4, prepared, sources, source_count, targets, begin, end, write,
-                            source_states, target_states);
+        multiply_pass(4, prepared, sources, source_count, targets, begin, end, write, pass);
         break;
     case 5:
-        multiply_folding_of(5, prepared, sources, source_count, targets, begin, end, write,
-                            source_states, target_states);
+        multiply_pass(5, prepared, sources, source_count, targets, begin, end, write, pass);
         break;
     case 6:
-        multiply_folding_of(6, prepared, sources, source_count, targets, begin, end, write,
-                            source_states, target_states);
+        multiply_pass(6, prepared, sources, source_count, targets, begin, end, write, pass);
         break;
     case 7:
-        multiply_folding_of(7, prepared, sources, source_count, targets, begin, end, write,
-                            source_states, target_states);
+        multiply_pass(7, prepared, sources, source_count, targets, begin, end, write, pass);
         break;
     default:
-        multiply_folding_of(8, prepared, sources, source_count, targets, begin, end, write,
-                            source_states, target_states);
+        multiply_pass(8, prepared, sources, source_count, targets, begin, end, write, pass);
         break;
     }
 }
 
-static KERNEL_TARGET void kernel_add_folding(const uint8_t *const *sources, size_t source_count,
-                                             uint8_t *const *targets, size_t target_count,
-                                             size_t begin, size_t end, enum kernel_write write,
-                                             struct crc32c_state *source_states,
-                                             struct crc32c_state *target_states)
+static KERNEL_TARGET void kernel_add_pass(const uint8_t *const *sources, size_t source_count,
+                                          uint8_t *const *targets, size_t target_count,
+                                          size_t begin, size_t end, enum kernel_write write,
+                                          const struct kernel_pass *pass)
 {
+    const struct kernel_pass local = *pass;
     for (size_t position = begin; position < end; position += VECTOR_SIZE) {
-        add_columns(1, sources, source_count, targets, target_count, position, write,
-                    source_states, target_states);
+        add_columns(1, sources, source_count, targets, target_count, position, write, &local);
     }
 }
 
-KERNEL_INLINE void transform_folding_of(const unsigned log2_size, const entry *twiddles,
-                                        const uint8_t *const *sources, size_t source_count,
-                                        uint8_t *const *targets, size_t target_count, size_t begin,
-                                        size_t end, enum kernel_write write,
-                                        struct crc32c_state *source_states,
-                                        struct crc32c_state *target_states)
+KERNEL_INLINE void transform_pass(const unsigned log2_size, const entry *twiddles,
+                                  const uint8_t *const *sources, size_t source_count,
+                                  uint8_t *const *targets, size_t target_count, size_t begin,
+                                  size_t end, enum kernel_write write,
+                                  const struct kernel_pass *pass)
 {
+    const struct kernel_pass local = *pass;
     for (size_t position = begin; position < end; position += VECTOR_SIZE) {
         transform_columns(log2_size, 1, twiddles, sources, source_count, targets, target_count,
-                          position, write, source_states, target_states);
+                          position, write, &local);
     }
 }
 
-static KERNEL_TARGET void kernel_transform_folding(
-    const void *prepared, unsigned log2_size, const uint8_t *const *sources, size_t source_count,
-    uint8_t *const *targets, size_t target_count, size_t begin, size_t end,
-    enum kernel_write write, struct crc32c_state *source_states,
-    struct crc32c_state *target_states)
+static KERNEL_TARGET void kernel_transform_pass(const void *prepared, unsigned log2_size,
+                                                const uint8_t *const *sources, size_t source_count,
+                                                uint8_t *const *targets, size_t target_count,
+                                                size_t begin, size_t end, enum kernel_write write,
+                                                const struct kernel_pass *pass)
 {
     switch (log2_size) {
     case 1:
-        transform_folding_of(1, prepared, sources, source_count, targets, target_count, begin, end,
-                             write, source_states, target_states);
+        transform_pass(1, prepared, sources, source_count, targets, target_count, begin, end,
+                       write, pass);
         break;
     case 2:
-        transform_folding_of(2, prepared, sources, source_count, targets, target_count, begin, end,
-                             write, source_states, target_states);
+        transform_pass(2, prepared, sources, source_count, targets, target_count, begin, end,
+                       write, pass);
         break;
     case 3:
-        transform_folding_of(3, prepared, sources, source_count, targets, target_count, begin, end,
-                             write, source_states, target_states);
+        transform_pass(3, prepared, sources, source_count, targets, target_count, begin, end,
+                       write, pass);
         break;
     default:
-        transform_folding_of(4, prepared, sources, source_count, targets, target_count, begin, end,
-                             write, source_states, target_states);
+        transform_pass(4, prepared, sources, source_count, targets, target_count, begin, end,
+                       write, pass);
         break;
     }
 }
