@@ -11,13 +11,13 @@ import stat
 import tempfile
 import threading
 import time
-import tracemalloc
 from pathlib import Path
 
 import numpy
 import pytest
 
 import reed
+from peak_memory import peak_of
 from reed import _core, files
 from reed.files import digests, medium, scanning
 from simulate import damage
@@ -1036,12 +1036,7 @@ def test_memory_is_bounded(code, block_size, size, work):
         "salvage": lambda: files.salvage(shards, work / "salvaged", threads=2),
     }
     for name, verb in verbs.items():
-        tracemalloc.start()
-        try:
-            verb()
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
+        peak = peak_of(verb)
         assert peak <= (64 << 20) + 4 * row, name
         assert peak < size or row > size // 8, name
         if name == "verify":

@@ -10,13 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import reed
+from peak_memory import peak_of
 from reed.files import medium
 from reed.files.layout import RecordBatch
 from reed.store import FolderTarget, audit, entries, layout, record, scrub
@@ -588,13 +588,7 @@ def test_a_large_object_stays_out_of_memory_and_of_the_page_cache(tmp_path, monk
         for verb in (lambda: store.put("key", source), lambda: store.get("key", tmp_path / "out"),
                      lambda: store.scrub()):
             dropped.clear()
-            tracemalloc.start()
-            try:
-                verb()
-                _, peak = tracemalloc.get_traced_memory()
-            finally:
-                tracemalloc.stop()
-            assert peak <= (64 << 20) + 4 * 3 * (65536 + 64)
+            assert peak_of(verb) <= (64 << 20) + 4 * 3 * (65536 + 64)
             pieces = [size for _, size in dropped if size]
             assert pieces and max(pieces) <= 3 * medium._BEHIND_BYTES
         assert (tmp_path / "out").read_bytes() == bytes(100 << 20)

@@ -455,8 +455,8 @@ class Trial:
                 for name, file in disk.names_now.items() if file.is_unreadable]
 
     def _is_live(self, name: str) -> bool:
-        """Whether a shard is of an object's present version; of none that was deleted, which reclaim
-        takes away shard by shard."""
+        """Whether a shard is of an object's present version. One that was deleted has none, and
+        reclaim takes it away shard by shard."""
         parsed = layout.parse_shard_name(name.removeprefix(f"{layout.SHARDS}/"))
         if parsed is None or not name.startswith(layout.SHARDS):
             return False
