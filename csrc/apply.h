@@ -35,12 +35,4 @@ void apply_pass_columns(const struct reed_plan *plan, const uint8_t *const *sour
                         uint8_t *const *targets, size_t begin, size_t end, enum kernel_write write,
                         const struct kernel_pass *pass);
 
-/* Bytes ahead that a pass should fetch its sources from memory. Measured on a Zen 4: of ten streams
- * 256 to 512 are alike and 640 is slower by a tenth; of 16 and more 256 is best, by up to a third. */
-static inline size_t apply_fetch_ahead(size_t source_count)
-{
-    enum { FEW_STREAMS = 12 };
-    return source_count > FEW_STREAMS ? 256 : 512;
-}
-
 #endif

@@ -157,6 +157,14 @@ static bool targets_are_aligned(const struct fused *fused)
     return true;
 }
 
+/* Bytes ahead that sources in memory are fetched. Measured on a Zen 4: of ten streams 512 is best by a
+ * twentieth and 640 slower by a tenth; of 16 and more 256 is best, by up to a third. */
+static size_t fetch_ahead(size_t source_count)
+{
+    enum { FEW_STREAMS = 12 };
+    return source_count > FEW_STREAMS ? 256 : 512;
+}
+
 /* The next `size` bytes of every shard. Only a block's last step may have a tail of less than a
  * line, whose checksums are left to end_checksum. */
 static void take_step(const struct fused *fused, size_t size)
@@ -167,8 +175,7 @@ static void take_step(const struct fused *fused, size_t size)
         struct kernel_pass pass = {
             .source_states = fused->source_states,
             .target_states = fused->target_states,
-            .fetch_ahead =
-                fused->leaves_cache ? apply_fetch_ahead(fused->plan->source_count) : 0,
+            .fetch_ahead = fused->leaves_cache ? fetch_ahead(fused->plan->source_count) : 0,
         };
         apply_pass_columns(fused->plan, fused->sources, fused->targets, 0, lines,
                            streams ? KERNEL_STREAM : KERNEL_STORE, &pass);
