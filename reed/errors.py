@@ -223,7 +223,8 @@ class NotAStore(WrongTarget):
 
 
 class StoreBusy(StoreError):
-    """Another process holds the store's lock for longer than the caller would wait."""
+    """Another process holds the store's lock for longer than the caller would wait, or moved an
+    object while it was put. Nothing was done: try again."""
 
 
 class LeaseHeld(StoreError):

@@ -212,10 +212,10 @@ def test_a_folder_that_is_swapped_under_a_writer_takes_no_record(tmp_path):
         store.put("key", b"before")
         actual = Roster.accept
 
-        def swap(roster, key, entry=None):
+        def swap(roster, *arguments):
             (tmp_path / "disk2").rename(tmp_path / "away")
             (tmp_path / "disk2").mkdir()
-            return actual(roster, key, entry)
+            return actual(roster, *arguments)
 
         store._roster.accept = swap.__get__(store._roster)
         store.put("key", b"after")
@@ -249,7 +249,8 @@ def with_orphans(store, base, keys=("x", "y")):
 # What is done before, and the act.
 ACTS = {
     "reconcile": (away_and_back, lambda store, base: store.reconcile()),
-    "rebuild": (lambda store, base: folders(base / "new", 1),
+    "rebuild": (lambda store, base: (folders(base / "new", 1),
+                                     (base / "disk2").rename(base / "gone")),
                 lambda store, base: store.rebuild(2, base / "new" / "disk0")),
     "migrate": (lambda store, base: folders(base / "new", 3),
                 lambda store, base: store.migrate(

@@ -162,13 +162,18 @@ def audit(roster: Roster, prefix: str, now: float, check: Callable[[], None],
     return AuditReport(
         store_id=config.store_id, epoch=config.epoch, writer=config.writer, code=str(config.code),
         write_quorum=config.write_quorum, retention_hours=config.retention_hours, time=now,
-        verdict=verdict, warnings=tuple(_warnings(config, slots)), slots=slots,
+        verdict=verdict, warnings=tuple(_warnings(config, slots, margin)), slots=slots,
         objects=tuple(objects), uncertain_keys=uncertain, counts=counts, bytes_stored=stored,
         margin=margin, fatal_domains=tuple(sorted(fatal)), oldest_verified=oldest,
         never_verified=never, journal=tuple(journal.read(roster)))
 
 
-def _warnings(config, slots: tuple[SlotState, ...]) -> Iterator[str]:
+def _warnings(config, slots: tuple[SlotState, ...], margin: int | None) -> Iterator[str]:
+    spare = sum(slot.state == "active" and slot.is_counted for slot in slots) - config.majority
+    if margin is not None and margin > spare:
+        yield (f"shards can lose {margin} more, but only {max(spare, 0)} more targets can go: of "
+               f"{config.counted} records of each object {config.majority} must answer. Beyond "
+               "that no object can be named; `reed decode` still reads its shard files")
     shared: dict[str, list[str]] = {}
     for slot in slots:
         if slot.device is not None:

@@ -264,9 +264,14 @@ class Config:
     takeovers: int = 0  # how often another host became the writer: it has records of its own
 
     @property
+    def counted(self) -> int:
+        """How many slots are counted, whether they answer or not."""
+        return sum(slot.is_counted for slot in self.slots)
+
+    @property
     def majority(self) -> int:
         """How many counted slots must agree."""
-        return sum(slot.is_counted for slot in self.slots) // 2 + 1
+        return self.counted // 2 + 1
 
     @property
     def identity(self) -> tuple[int, str]:

@@ -130,6 +130,8 @@ def _write_shards(roster: Roster, guard, key: str, entry: Entry, writers: list[S
             member = roster.members.get(writer.member.number)
             if member is None or member.slot.target_id != writer.member.slot.target_id:
                 writer.failure = writer.failure or "its slot was given to another target"
+            elif not member.takes_records:
+                writer.failure = writer.failure or member.reason
         workers.map(lambda writer: writer.publish(replace=True), writers)
     for writer in writers:
         if writer.failure is None:

@@ -89,11 +89,14 @@ class FolderTarget:
     def sweep(self, allow: Callable[[], object]) -> int:
         removed = 0
         for path, is_temporary in _files_below(self.location):
-            if is_temporary and _is_abandoned(path):
-                allow()
-                with contextlib.suppress(FileNotFoundError):
-                    medium.unlink(path)
-                    removed += 1
+            if not is_temporary:
+                continue
+            with _abandoned(path) as is_abandoned:
+                if is_abandoned:
+                    allow()
+                    with contextlib.suppress(FileNotFoundError):
+                        medium.unlink(path)
+                        removed += 1
         return removed
 
     def lock(self, target_id: str) -> "_FolderLock":
@@ -139,19 +142,23 @@ def _files_below(folder: str) -> Iterator[tuple[str, bool]]:
             yield entry.path, medium.is_temporary(entry.name)
 
 
-def _is_abandoned(path: str) -> bool:
-    """Whether the process that made a temporary is gone."""
+@contextlib.contextmanager
+def _abandoned(path: str) -> Iterator[bool]:
+    """Gives whether the process that made a temporary is gone; inside, nobody else takes it up."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        yield False
+        return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
     finally:
         os.close(descriptor)
-    return True
 
 
 def _filesystem_of(path: str) -> str | None:

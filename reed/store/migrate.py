@@ -137,4 +137,4 @@ def copy(store, key: str, entry: Entry, is_verified: bool) -> None:
     Raises Superseded when it changed meanwhile."""
     version: Version = entry.version
     store._put(key).run(_Stream(store.chunks(key)), Watch(None, None), expected=version,
-                        migrated_from=version, is_verified=is_verified)
+                        migrated_from=version, is_verified=is_verified, size=entry.size)

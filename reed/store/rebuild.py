@@ -4,10 +4,10 @@ import time as time_module
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..errors import FormatError, LeaseHeld, ReedError, WrongTarget
+from ..errors import FormatError, InvalidParameter, LeaseHeld, ReedError, WrongTarget
 from ..files.work import Watch, Workers
 from . import layout
-from .catalogue import KeyState
+from .catalogue import settle
 from .entries import Slot
 from .examine import mend
 from .reports import RebuildReport
@@ -28,11 +28,23 @@ def require_empty(target: Target) -> None:
                       location=target.location)
 
 
+def require_lost(roster: Roster, number: int) -> None:
+    """Raises InvalidParameter when a slot's target is there and up to date: its shards are good,
+    and giving it up could be what loses an object."""
+    member = roster.members[number]
+    if member.is_voter:
+        raise InvalidParameter(
+            f"slot {number} ({member.target.location}) answers and is up to date: rebuild is for a "
+            "target that is lost. Damage on it is mended by scrub with repair; one that is to be "
+            "replaced must be out of reach first")
+
+
 def replace_target(roster: Roster, guard, number: int, target: Target, target_id: str,
                    domain: str | None) -> None:
     """Gives a slot to a new, empty target; the old one is forgotten by a new epoch."""
     require_empty(target)
     with guard, roster.lock():
+        require_lost(roster, number)
         slot = roster.config.slot(number)
         roster.add_target(target_id, target)
         roster.change(roster.config.with_slot(
@@ -67,11 +79,10 @@ def synchronise(roster: Roster, guard, numbers: list[int],
     for key in roster.list_keys():
         check()
         with guard, roster.lock():
-            state, _ = roster.ask(key)
             for member in members:
                 if member.number not in failed:
                     try:
-                        copied += _give(roster, member, key, state)
+                        copied += _give(roster, member, key)
                     except (OSError, ReedError) as error:
                         failed[member.number] = describe(error)
     with guard, roster.lock():
@@ -91,11 +102,16 @@ def synchronise(roster: Roster, guard, numbers: list[int],
     return copied, failed
 
 
-def _give(roster: Roster, member: Member, key: str, state: KeyState) -> bool:
+def _give(roster: Roster, member: Member, key: str) -> bool:
     """Writes one record to a target that is catching up, where it is not as it should be."""
     if not member.is_present:
         raise OSError(member.reason)
+    state, answers = roster.ask(key)
     own = roster.entries_on(member, key)
+    if own and member.slot.is_counted:
+        # With its own vote: what it alone has was never committed, and others may have been
+        # acknowledged since in the place of that.
+        state = settle([*answers.values(), own], roster.config.counted)
     # A new target that has nothing stands for one that may have had what is undecided.
     wanted = entries_for(state, own or None)
     if own is not None and wanted == set(own):

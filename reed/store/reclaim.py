@@ -66,12 +66,20 @@ def observe(roster: Roster, clock: Clock, accept: bool = False) -> None:
     """Writes down what the clock says on every target that takes part; a lower time than what is
     there only when it is accepted. Under the lock."""
     now = Observation.of(clock)
+    problem, noted = None, 0
     for member in roster.voters():
         memory = load(roster, member)
         if accept or memory.observation is None or memory.observation.wall <= now.wall:
             memory.observation = now
             roster.require_in_force(member)
-            save(roster, member, memory)
+            try:
+                save(roster, member, memory)
+            except OSError as error:  # a full disk must not keep reclaim from freeing space
+                problem = error
+                continue
+        noted += 1
+    if problem is not None and noted < roster.config.majority:
+        raise problem
 
 
 @dataclass
@@ -100,7 +108,7 @@ class Reclaim:
         return "; ".join(unknown) or None
 
     def check_clock(self, accept: bool) -> None:
-        """Raises ClockJumped once; what the clock says then is written down."""
+        """Raises ClockJumped until it is accepted; else writes down what the clock says."""
         with self._guard, self._roster.lock():
             before = latest_observation(self._roster)
             wrong = "it was never seen before" if before is None else jump(
@@ -245,8 +253,7 @@ class Reclaim:
             return False
         key, version, _ = parsed
         state, answers = self._roster.ask(key)
-        if None in answers.values() or len(answers) < sum(
-                slot.is_counted for slot in self._roster.config.slots):
+        if None in answers.values() or len(answers) < self._roster.config.counted:
             return False
         return all(str(entry.version) != version for entry in (*state.committed, *state.undecided))
 

@@ -31,19 +31,36 @@ def recover(roster: Roster, guard, workers: Workers, now: float, actor: str,
     for key, versions in sorted(found.items()):
         watch.check()
         state, _ = roster.ask(key)
-        if state.newest is not None or any(not entry.is_object for entry in state.undecided):
+        known = {entry.version: entry for entry in (*state.undecided, *state.dead)}
+        if state.newest is not None or any(not entry.is_object for entry in known.values()):
             continue
         for version in sorted(versions, reverse=True):
-            entry = _entry_of(roster, key, version, versions[version], now, actor)
+            # A record that some target still has is the truth of that version, and each version has
+            # one entry.
+            entry = known.get(version) or _entry_of(
+                roster, key, version, versions[version], now, actor)
             if entry is None:
                 continue
             report = examine(roster, key, entry, workers, now, watch).report
             if report.status in ("healthy", "repairable"):
                 with guard, roster.lock():
+                    _drop_damaged(roster, key)
                     roster.accept(key, entry)
                 recovered[key] = str(version)
                 break
     return recovered
+
+
+def _drop_damaged(roster: Roster, key: str) -> None:
+    """Removes records of a key that were read and are no records, where they are so many that the
+    others are no majority: they say nothing, and keep everything from being said."""
+    state, answers = roster.ask(key)
+    if state.answered >= state.needed:
+        return
+    for number, entries in answers.items():
+        member = roster.members[number]
+        if entries is None and roster.is_damaged(member, key):
+            roster.write_entries(member, key, ())
 
 
 def _entry_of(roster: Roster, key: str, version: Version, places: dict[int, int], now: float,
@@ -73,5 +90,14 @@ def _entry_of(roster: Roster, key: str, version: Version, places: dict[int, int]
         return Entry("object", version, now, actor, size=footer["object_size"],
                      digest=footer["digest"].hex(),
                      digest_type=DIGEST_TYPES[footer["digest_type"]], code=code,
-                     placement=tuple(places.get(i) for i in range(code.shard_count)), written=())
+                     placement=_placement(roster, key, code, places), written=())
     return None
+
+
+def _placement(roster: Roster, key: str, code: Code, places: dict[int, int]) -> tuple:
+    """Where the shards are, and for those that were not found, where repair may put them."""
+    free = {slot.number: slot.domain for slot in roster.config.slots
+            if slot.number not in places.values() and not slot.is_draining}
+    spare = iter(layout.place(key, code.shard_count, free, {}))
+    return tuple(places[index] if index in places else next(spare)
+                 for index in range(code.shard_count))

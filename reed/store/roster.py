@@ -357,7 +357,7 @@ class Roster:
         answers = dict(zip([member.number for member in voters],
                            self._each(lambda member: self.entries_on(member, key), voters),
                            strict=True))
-        counted = sum(slot.is_counted for slot in self.config.slots)
+        counted = self.config.counted
         return settle(answers.values(), counted), answers
 
     def require_state(self, key: str) -> KeyState:
@@ -398,6 +398,16 @@ class Roster:
         except (OSError, FormatError):
             return None
 
+    def is_damaged(self, member: Member, key: str) -> bool:
+        """Whether a target's record of a key was read now and is none that could be written."""
+        try:
+            entries_from_content(self._record_of(member, key))
+        except FormatError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def _record_of(self, member: Member, key: str) -> list:
         """The content of the newest record of a key. A host that took over never writes the records
         of the one before, so whatever that one still writes replaces nothing."""
@@ -426,7 +436,7 @@ class Roster:
         """
         folder = layout.OBJECTS if fan is None else f"{layout.OBJECTS}/{fan}"
         above = "" if fan is None else f"{fan}/"
-        counted = sum(slot.is_counted for slot in self.config.slots)
+        counted = self.config.counted
         # A committed entry is on a majority, so it is on one of any so many.
         needed = counted - self.config.majority + 1
         names: set[str] = set()
@@ -472,14 +482,17 @@ class Roster:
                 f"{key!r} has {count} versions that were not reclaimed, the limit is "
                 f"{entries_module.ENTRIES_WRITTEN_MAX}; reclaim first")
 
-    def accept(self, key: str, entry: Entry | None = None) -> None:
+    def accept(self, key: str, entry: Entry | None = None,
+               asked: tuple[KeyState, dict] | None = None) -> None:
         """Commits an entry (or only completes what is committed): under the lock, writes it to
         every slot that takes part.
+
+        :param asked: what ``ask`` gave under the same lock, where the caller has it.
 
         Raises QuorumNotReached or LeaseHeld when nothing was written, Uncertain when too little
         was, or when another host took over meanwhile.
         """
-        state, answers = self.ask(key)
+        state, answers = self.ask(key) if asked is None else asked
         if state.answered < state.needed:
             raise QuorumNotReached(
                 f"{key!r}: only {state.answered} of {state.needed} slots answer",
@@ -493,7 +506,7 @@ class Roster:
             if member.number not in answers:  # syncing, or not counted yet
                 entries = entries_for(state, self.entries_on(member, key))
             if entry is not None:
-                entries |= {entry}
+                entries = with_entries(entries, (entry,))
             try:
                 self.write_entries(member, key, tuple(entries))
             except (OSError, ReedError) as error:
@@ -671,7 +684,14 @@ def entries_for(state: KeyState, own: tuple[Entry, ...] | None) -> set[Entry]:
     """What a target's record of a key should hold: what it has, without the dead, and what is
     committed. One whose record is lost may have had the undecided ones: they stay possible."""
     kept = set(state.undecided if own is None else own)
-    return (kept | set(state.committed)) - set(state.dead)
+    return with_entries(kept - set(state.dead), state.committed)
+
+
+def with_entries(entries: set[Entry], newer: Iterable[Entry]) -> set[Entry]:
+    """Both, but one entry of each version: of one that was made again from shards, the latter."""
+    newer = set(newer)
+    versions = {entry.version for entry in newer}
+    return newer | {entry for entry in entries if entry.version not in versions}
 
 
 def write_config(target: Target, config: Config, target_id: str,

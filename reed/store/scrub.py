@@ -2,15 +2,18 @@
 asked for, and what was found is written down."""
 
 import contextlib
+import functools
 import itertools
 import time as time_module
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from ..errors import (
     BeyondRepair,
     ConflictingShards,
     DigestMismatch,
     InvalidParameter,
+    ReedError,
     Uncertain,
 )
 from ..files.work import Watch, Workers
@@ -81,8 +84,11 @@ class PacedWatch(Watch):
 
 def scrub_version(roster: Roster, guard, key: str, entry: Entry, workers: Workers,
                   now: float, throttle: Throttle, cancel: Cancel, repair: bool,
-                  is_live: bool) -> ObjectScrub:
-    """Examines one version and, when asked to, repairs it and examines it again."""
+                  is_live: bool, on_mended: Callable[[int], object]) -> ObjectScrub:
+    """Examines one version and, when asked to, repairs it and examines it again.
+
+    :param on_mended: called with the number of shards as soon as they were written anew.
+    """
     every_shard = entry.code.shard_count / entry.code.data_shards
     examined = examine(roster, key, entry, workers, now, PacedWatch(throttle, cancel, every_shard))
     report = examined.report
@@ -99,6 +105,7 @@ def scrub_version(roster: Roster, guard, key: str, entry: Entry, workers: Worker
                 problem = "; ".join(f"shard {index} left: {why}"
                                     for index, why in mended.left.items())
             if repaired:
+                on_mended(len(repaired))
                 # What was written anew belongs into the report, whoever wants to end now.
                 examined = examine(roster, key, entry, workers, now, PacedWatch(
                     throttle, cancel, every_shard, is_stopped=False))
@@ -119,7 +126,9 @@ class _Tally:
     def __init__(self):
         self.counts = dict.fromkeys(
             ("healthy", "repairable", "repaired", "beyond repair", "unknown"), 0)
-        self.keys = self.rewritten = self.bytes_read = 0
+        self.keys = self.bytes_read = 0
+        self.rewritten = 0  # shards, and of which versions: noted before they are read again
+        self.repaired: set[tuple[str, str]] = set()
         self._retained = self._shards_read = 0
         self._hows: set[str] = set()
 
@@ -131,9 +140,12 @@ class _Tally:
         good = sum(shard.state == "good" for shard in result.shards)
         self._shards_read += good
         self.bytes_read += result.bytes_read
-        self.rewritten += len(result.repaired_shards)
         if good:
             self._hows.add(result.how)
+
+    def mended(self, key: str, entry: Entry, shards: int) -> None:
+        self.rewritten += shards
+        self.repaired.add((key, str(entry.version)))
 
     def report(self) -> ScrubReport:
         counts = self.counts
@@ -181,7 +193,7 @@ class Scrub:
                 with self._saving(fan) as versions:
                     for key in group:
                         watch.check()
-                        for result in self._object(key, cancel, versions):
+                        for result in self._object(key, cancel, versions, tally):
                             tally.add(result)
                             if on_object is not None:
                                 on_object(result)
@@ -190,13 +202,20 @@ class Scrub:
                         tally.keys += 1
                         if progress is not None:
                             progress(tally.keys, len(keys))
-        finally:  # what was written anew was, also where it ends here
-            if tally.rewritten:
-                with store._guard:
-                    store._journal("scrub", {"repair": True}, "every block that was written",
-                                   {"objects": tally.counts["repaired"],
-                                    "shards": tally.rewritten, "bytes_read": tally.bytes_read})
+        except BaseException:
+            # What was written anew was; that it cannot be noted does not hide why this ends.
+            with contextlib.suppress(OSError, ReedError):
+                self._note_rewritten(tally)
+            raise
+        self._note_rewritten(tally)
         return tally.report()
+
+    def _note_rewritten(self, tally: "_Tally") -> None:
+        if tally.rewritten:
+            with self._store._guard:
+                self._store._journal("scrub", {"repair": True}, "every block that was written",
+                                     {"objects": len(tally.repaired), "shards": tally.rewritten,
+                                      "bytes_read": tally.bytes_read})
 
     @contextlib.contextmanager
     def _saving(self, fan: str) -> Iterator[dict[str, set[str]]]:
@@ -243,8 +262,8 @@ class Scrub:
             keys = [key for key in keys if key in chosen]
         return keys
 
-    def _object(self, key: str, cancel: Cancel,
-                versions: dict[str, set[str]]) -> Iterator[ObjectScrub]:
+    def _object(self, key: str, cancel: Cancel, versions: dict[str, set[str]],
+                tally: "_Tally") -> Iterator[ObjectScrub]:
         """Scrubs the versions of one object, and adds all that there are to `versions`."""
         store = self._store
         now = store._now()
@@ -257,12 +276,20 @@ class Scrub:
                               how="medium", shards=(), bytes_read=0, repaired_shards=(),
                               lost_rows=(), problem=str(error))
             return
-        versions[key] = {str(entry.version) for entry in (*state.committed, *state.undecided)}
+        full, answers = self._roster.ask(key)
+        lacking = [number for number, entries in answers.items()
+                   if entries is None or not set(full.committed) <= set(entries)]
+        versions[key] = {str(entry.version) for entry in (*full.committed, *full.undecided)}
         for entry in state.committed:
             if entry.is_object:
                 result = scrub_version(
                     self._roster, store._guard, key, entry, store._workers, now,
-                    self._throttle, cancel, self._repair, entry == state.current)
+                    self._throttle, cancel, self._repair, entry == state.current,
+                    functools.partial(tally.mended, key, entry))
                 # What was repaired is newer than what someone else saw before that.
                 self._notes.note(result, store._now() if result.repaired_shards else now)
+                if lacking and entry == state.current and result.status in ("healthy", "repaired"):
+                    result = replace(
+                        result, status="repairable", problem="its record is damaged or missing on "
+                        + ", ".join(f"slot {number}" for number in lacking))
                 yield result

@@ -148,7 +148,8 @@ class Store:
         for slot, target in zip(slots, opened, strict=True):
             roster.write_config(target, config, slot.target_id)
         store = cls.open(opened, **options)
-        reclaim.observe(store._roster, store._clock)
+        with store._guard, store._roster.lock():
+            reclaim.observe(store._roster, store._clock)
         return store
 
     @classmethod
@@ -385,7 +386,8 @@ class Store:
     def rebuild(self, slot: int, onto: Location, *, domain: str | None = None,
                 progress: Progress = None, cancel: Cancel = None) -> RebuildReport:
         """Gives a slot whose target is lost to a new, empty one, and makes everything that belongs
-        there. The old target is forgotten; should it return, it is a stranger.
+        there. The old target is forgotten; should it return, it is a stranger. A slot whose target
+        answers and is up to date is refused: its shards may be the last good ones.
 
         ``progress(done, total)`` counts keys. Interrupted, ``reconcile`` goes on. Raises
         WrongTarget, LeaseHeld, Uncertain, InvalidParameter, OSError.
@@ -398,6 +400,8 @@ class Store:
             except KeyError:
                 raise InvalidParameter(f"there is no slot {slot}: {sorted(self._roster.members)}"
                                        ) from None
+            rebuild.require_lost(self._roster, slot)
+            rebuild.require_empty(target)
             require_other_device(self._roster, target, slot)
             self._journal("rebuild", {"slot": slot, "onto": target.location},
                           "every block is verified as it is read",

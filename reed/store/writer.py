@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from .. import _core
-from ..errors import QuorumNotReached, ReedError, StoreError
+from ..errors import QuorumNotReached, ReedError, StoreBusy, StoreError
 from ..files.digests import ObjectDigest, digest_number
 from ..files.encoding import Encoder, Source
 from ..files.layout import Layout
@@ -152,10 +152,12 @@ class Put:
         self.failures: dict[int, str] = {}
 
     def run(self, source, watch: Watch, expected: Version | None = None,
-            migrated_from: Version | None = None, is_verified: bool = True) -> Entry:
+            migrated_from: Version | None = None, is_verified: bool = True,
+            size: int | None = None) -> Entry:
         """Puts what `source` gives to its end; returns the committed entry.
 
         :param expected: the version that must still be the newest at the commit.
+        :param size: of a source that cannot say it; for the reserve.
         :param is_verified: False: the shards are not read back, and the entry says so for ever.
         """
         key, roster = self._key, self._roster
@@ -167,7 +169,7 @@ class Put:
                 roster.require_room(key, state)
                 sequence = state.newest_sequence + 1
                 config = roster.config
-                per_shard = (opened.size or 0) // config.code.data_shards
+                per_shard = (opened.size or size or 0) // config.code.data_shards
                 domains = domains_for_new_shards(config, list(roster.members.values()), per_shard)
                 version = Version(config.epoch, sequence, self._entropy(8).hex())
                 entry = Entry("object", version, 0.0, self._actor, digest_type=config.digest_type,
@@ -211,20 +213,30 @@ class Put:
     def _commit(self, config: Config, entry: Entry, writers: list[SlotWriter],
                 expected: Version | None) -> Entry:
         roster = self._roster
+        state, answers = roster.ask(self._key)
         if expected is not None:
             newest = roster.require_state(self._key).newest
             if newest is None or newest.version != expected:
                 raise Superseded(f"{self._key!r} changed meanwhile")
+        # A migration's copy is newer by its number and says what was there before this began: it
+        # would hide what is acknowledged here.
+        elif any(other.migrated_from is not None and other.version > entry.version
+                 for other in (*state.committed, *state.undecided)):
+            raise StoreBusy(f"{self._key!r} was migrated while this was put, and nothing was "
+                            "committed: put it again")
         for writer in writers:
-            # A target that was replaced meanwhile must not be taken for its slot.
+            # A target that was replaced meanwhile must not be taken for its slot, and one that
+            # missed something does not count.
             member = roster.members.get(writer.member.number)
             if member is None or member.slot.target_id != writer.member.slot.target_id:
                 writer.failure = writer.failure or "its slot was given to another target"
+            elif not member.is_voter:
+                writer.failure = writer.failure or member.reason
         self._workers.map(lambda writer: writer.publish(), writers)
         self._require_quorum(config, self._domains(config, writers))
         entry = replace(entry, time=self._now(), written=tuple(
             writer.shard_index for writer in writers if writer.failure is None))
-        roster.accept(self._key, entry)
+        roster.accept(self._key, entry, (state, answers))
         return entry
 
     def _domains(self, config: Config, writers: list[SlotWriter]) -> set[str]:
