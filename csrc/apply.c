@@ -21,17 +21,48 @@ enum {
     FETCH_BY_LINE = 256
 };
 
-static void apply_block(const struct reed_plan *plan, const struct plan_block *block,
-                        const uint8_t *const *sources, uint8_t *const *targets, size_t begin,
-                        size_t end, enum kernel_write write)
+/* `extra`: NULL, or for the whole plan; sources are taken by its first block alone. */
+static void apply_block(const struct reed_plan *plan, size_t i, const uint8_t *const *sources,
+                        uint8_t *const *targets, size_t begin, size_t end,
+                        enum kernel_write write, const struct kernel_extra *extra)
 {
+    const struct reed_kernel *kernel = plan->kernel;
+    const struct plan_block *block = &plan->blocks[i];
+    const uint8_t *entries = plan->entries + block->entries_offset;
+    targets += block->first_target;
+    if (extra == NULL && block->is_sum) {
+        kernel->add(sources, plan->source_count, targets, block->target_count, begin, end, write);
+        return;
+    }
+    if (extra == NULL) {
+        kernel->multiply(entries, sources, plan->source_count, targets, block->target_count, begin,
+                         end, write);
+        return;
+    }
+    struct kernel_extra own = i == 0 ? *extra : (struct kernel_extra){0};
+    if (extra->target_states != NULL) {
+        own.target_states = extra->target_states + block->first_target;
+    }
     if (block->is_sum) {
-        plan->kernel->add(sources, plan->source_count, targets + block->first_target,
-                          block->target_count, begin, end, write);
+        kernel->extras->add(sources, plan->source_count, targets, block->target_count, begin, end,
+                            write, &own);
     } else {
-        plan->kernel->multiply(plan->entries + block->entries_offset, sources, plan->source_count,
-                               targets + block->first_target, block->target_count, begin, end,
-                               write);
+        kernel->extras->multiply(entries, sources, plan->source_count, targets,
+                                 block->target_count, begin, end, write, &own);
+    }
+}
+
+static void apply_blocks(const struct reed_plan *plan, const uint8_t *const *sources,
+                         uint8_t *const *targets, size_t begin, size_t end,
+                         enum kernel_write write, const struct kernel_extra *extra)
+{
+    size_t slice = plan->block_count > 1 ? plan->slice_size : end - begin;
+    while (begin < end) {
+        size_t stop = begin + size_min(slice, end - begin);
+        for (size_t i = 0; i < plan->block_count; i++) {
+            apply_block(plan, i, sources, targets, begin, stop, write, extra);
+        }
+        begin = stop;
     }
 }
 
@@ -43,58 +74,24 @@ void apply_write_columns(const struct reed_plan *plan, const uint8_t *const *sou
     if (plan->wide != NULL) {
         wide_apply(plan->wide, plan->kernel, plan->entries, sources, plan->source_count, targets,
                    plan->target_count, begin, end, write, scratch);
-        return;
-    }
-    if (plan->transform_log2 > 0) {
+    } else if (plan->transform_log2 > 0) {
         plan->kernel->transform(plan->entries, plan->transform_log2, sources, plan->source_count,
                                 targets, plan->target_count, begin, end, write);
-        return;
-    }
-    size_t slice = plan->block_count > 1 ? plan->slice_size : end - begin;
-    while (begin < end) {
-        size_t stop = begin + size_min(slice, end - begin);
-        for (size_t i = 0; i < plan->block_count; i++) {
-            apply_block(plan, &plan->blocks[i], sources, targets, begin, stop, write);
-        }
-        begin = stop;
+    } else {
+        apply_blocks(plan, sources, targets, begin, end, write, NULL);
     }
 }
 
-void apply_pass_columns(const struct reed_plan *plan, const uint8_t *const *sources,
-                        uint8_t *const *targets, size_t begin, size_t end, enum kernel_write write,
-                        const struct kernel_pass *pass)
+void apply_extra_columns(const struct reed_plan *plan, const uint8_t *const *sources,
+                         uint8_t *const *targets, size_t begin, size_t end,
+                         enum kernel_write write, const struct kernel_extra *extra)
 {
-    const struct kernel_passes *passes = plan->kernel->passes;
     if (plan->transform_log2 > 0) {
-        passes->transform(plan->entries, plan->transform_log2, sources, plan->source_count,
-                          targets, plan->target_count, begin, end, write, pass);
-        return;
-    }
-    size_t slice = plan->block_count > 1 ? plan->slice_size : end - begin;
-    while (begin < end) {
-        size_t stop = begin + size_min(slice, end - begin);
-        for (size_t i = 0; i < plan->block_count; i++) {
-            const struct plan_block *block = &plan->blocks[i];
-            uint8_t *const *block_targets = targets + block->first_target;
-            struct kernel_pass own = {
-                .target_states = pass->target_states != NULL
-                                     ? pass->target_states + block->first_target
-                                     : NULL,
-            };
-            if (i == 0) { /* the others read the same sources again */
-                own.source_states = pass->source_states;
-                own.fetch_ahead = pass->fetch_ahead;
-            }
-            if (block->is_sum) {
-                passes->add(sources, plan->source_count, block_targets, block->target_count,
-                            begin, stop, write, &own);
-            } else {
-                passes->multiply(plan->entries + block->entries_offset, sources,
-                                 plan->source_count, block_targets, block->target_count, begin,
-                                 stop, write, &own);
-            }
-        }
-        begin = stop;
+        plan->kernel->extras->transform(plan->entries, plan->transform_log2, sources,
+                                        plan->source_count, targets, plan->target_count, begin,
+                                        end, write, extra);
+    } else {
+        apply_blocks(plan, sources, targets, begin, end, write, extra);
     }
 }
 
@@ -132,13 +129,14 @@ static void store_columns(const struct reed_plan *plan, const uint8_t *const *so
     apply_write_columns(plan, sources, targets, begin, end, write, scratch);
 }
 
-/* Whether sources in memory are better fetched one by one, a line just before it is used. Measured on a
- * Zen 4 against what the processor foresees by itself: of more than 16 streams it does not, and
+/* Whether sources in memory are better fetched one by one, a line just before it is used. Measured on
+ * a Zen 4 against what the processor foresees by itself: of more than 16 streams it does not, and
  * 20+4 to 40+16 rise by a sixth to a third; dense plans and those of two targets, whose visits are
- * short anyway, rise by a twentieth to a sixth; the longer visits of larger transforms lose. */
+ * short anyway, rise by a twentieth to a sixth; the longer visits of larger transforms lose. Nobody
+ * measured it where cpu_foresees_streams() is false; there a burst for each visit is known to help. */
 static bool fetches_by_line(const struct reed_plan *plan)
 {
-    return apply_has_passes(plan) && cpu_foresees_streams() &&
+    return apply_has_extras(plan) && cpu_foresees_streams() &&
            (plan->transform_log2 < 2 || plan->source_count > MANY_STREAMS);
 }
 
@@ -147,8 +145,8 @@ static void stream_columns(const struct reed_plan *plan, const uint8_t *const *s
                            uint8_t *const *targets, size_t begin, size_t end, void *scratch)
 {
     if (fetches_by_line(plan)) {
-        struct kernel_pass pass = {.fetch_ahead = FETCH_BY_LINE};
-        apply_pass_columns(plan, sources, targets, begin, end, KERNEL_STREAM, &pass);
+        struct kernel_extra extra = {.fetch_ahead = FETCH_BY_LINE};
+        apply_extra_columns(plan, sources, targets, begin, end, KERNEL_STREAM, &extra);
         return;
     }
     enum kernel_write write = plan->source_count > FEW_STREAMS && cpu_foresees_streams()

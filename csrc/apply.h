@@ -24,15 +24,17 @@ void apply_write_columns(const struct reed_plan *plan, const uint8_t *const *sou
                          uint8_t *const *targets, size_t begin, size_t end,
                          enum kernel_write write, void *scratch);
 
-/* Whether apply_pass_columns can run this plan. One without targets multiplies nothing. */
-static inline bool apply_has_passes(const struct reed_plan *plan)
+/* Whether apply_extra_columns can run this plan: not a wide one, not one without targets, which has
+ * no products, and not one that accumulates. */
+static inline bool apply_has_extras(const struct reed_plan *plan)
 {
-    return plan->kernel->passes != NULL && (plan->transform_log2 > 0 || plan->block_count > 0);
+    return plan->kernel->extras != NULL && !plan->accumulates &&
+           (plan->transform_log2 > 0 || plan->block_count > 0);
 }
 
-/* As apply_write_columns, over whole vectors; what `pass` does, it does once for every shard. */
-void apply_pass_columns(const struct reed_plan *plan, const uint8_t *const *sources,
-                        uint8_t *const *targets, size_t begin, size_t end, enum kernel_write write,
-                        const struct kernel_pass *pass);
+/* As apply_write_columns, over whole vectors; `extra` is done once for every shard. */
+void apply_extra_columns(const struct reed_plan *plan, const uint8_t *const *sources,
+                         uint8_t *const *targets, size_t begin, size_t end,
+                         enum kernel_write write, const struct kernel_extra *extra);
 
 #endif

@@ -50,9 +50,7 @@ uint32_t crc32c_avx512(uint32_t value, const uint8_t *data, size_t size);
 uint32_t crc32_avx512(uint32_t value, const uint8_t *data, size_t size);
 /* The same in one pass with a copy; needs cpu_has_avx512_gfni(). */
 uint32_t crc32_copy_avx512(uint32_t value, const uint8_t *data, size_t size, uint8_t *copy);
-#endif
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 /* CRC32Cs that grow by vectors of 64 bytes, which a product folds into their states
  * (kernels/crc_fold.h, by 64): at the beginning they hold what folding turns into the initial
  * register in front of the first bytes; at the end fewer than 64 bytes may follow. Need

@@ -1,10 +1,8 @@
 /* fused.c - running a plan and checksumming all its shards in one pass over memory.
  *
  * Where the kernel can, the product itself keeps the checksums while the bytes are in registers.
- * Else, and for wide transforms and copies, slices of all shards go through the product and then,
- * still in first-level cache, through the checksums. */
-#include <string.h>
-
+ * Else, and for wide transforms, copies and plans without targets, slices of all shards go through
+ * the product and then, still in first-level cache, through the checksums. */
 #include "apply.h"
 #include "checksum.h"
 #include "reed.h"
@@ -16,6 +14,10 @@ enum {
     SLICE_BUDGET = 65536,
     SLICE_MIN = 1024,
     SLICE_MAX = 4096,
+    /* Shards from which on products fold in cache: with fewer, each column waits for the states of
+     * the one before. From memory that is hidden: there 2+1 gains two thirds by it, here it loses a
+     * seventh. */
+    FOLDED_SHARDS_MIN = 4,
     LINE_SIZE = 64
 };
 
@@ -28,9 +30,10 @@ static bool is_copy(const struct reed_plan *plan)
 }
 
 /* Whether products keep the checksums, and no slices are needed. */
-static bool is_folding(const struct reed_plan *plan)
+static bool is_folding(const struct reed_plan *plan, bool leaves_cache)
 {
-    return apply_has_passes(plan) && !is_copy(plan);
+    return apply_has_extras(plan) && !is_copy(plan) &&
+           (leaves_cache || plan->source_count + plan->target_count >= FOLDED_SHARDS_MIN);
 }
 
 static size_t slice_size_of(const struct reed_plan *plan)
@@ -45,7 +48,7 @@ struct fused {
     const struct reed_plan *plan;
     struct crc32c_state *source_states, *target_states;
     uint8_t *slices;          /* computed targets that are streamed; not where the products fold */
-    const uint8_t **sources;  /* of the current slice, as are the next two */
+    const uint8_t **sources;  /* of the current step, as are the next two */
     uint8_t **targets;
     uint8_t **products;       /* the targets, or their slices where those are streamed */
     void *scratch;            /* of applying */
@@ -57,7 +60,7 @@ struct fused {
 
 static size_t slices_size(const struct reed_plan *plan)
 {
-    return is_folding(plan) ? 0 : plan->target_count * slice_size_of(plan);
+    return is_folding(plan, false) ? 0 : plan->target_count * slice_size_of(plan);
 }
 
 /* States and slices, each to a cache line; three lists of pointers; what applying needs. */
@@ -75,8 +78,8 @@ static struct fused divide_scratch(const struct reed_plan *plan, bool leaves_cac
     uint8_t *memory = (uint8_t *)scratch + (misalignment ? LINE_SIZE - misalignment : 0);
     struct fused fused = {
         .plan = plan,
-        .slice_size = is_folding(plan) ? SIZE_MAX : slice_size_of(plan),
-        .is_folding = is_folding(plan),
+        .slice_size = is_folding(plan, leaves_cache) ? SIZE_MAX : slice_size_of(plan),
+        .is_folding = is_folding(plan, leaves_cache),
         .is_copy = is_copy(plan),
         .leaves_cache = leaves_cache,
     };
@@ -96,7 +99,7 @@ static struct fused divide_scratch(const struct reed_plan *plan, bool leaves_cac
 static void begin_checksums(const struct fused *fused, struct crc32c_state *states, size_t count)
 {
     if (fused->is_folding) {
-        fused->plan->kernel->passes->begin(states, count);
+        fused->plan->kernel->extras->begin(states, count);
     } else {
         for (size_t i = 0; i < count; i++) states[i].crc32c = 0;
     }
@@ -107,7 +110,7 @@ static uint32_t end_checksum(const struct fused *fused, const struct crc32c_stat
                              const uint8_t *tail, size_t tail_size)
 {
     const struct reed_kernel *kernel = fused->plan->kernel;
-    return fused->is_folding ? kernel->passes->end(state, tail, tail_size)
+    return fused->is_folding ? kernel->extras->end(state, tail, tail_size)
                              : kernel->crc32c(state->crc32c, tail, tail_size);
 }
 
@@ -157,8 +160,8 @@ static bool targets_are_aligned(const struct fused *fused)
     return true;
 }
 
-/* Bytes ahead that sources in memory are fetched. Measured on a Zen 4: of ten streams 512 is best by a
- * twentieth and 640 slower by a tenth; of 16 and more 256 is best, by up to a third. */
+/* Bytes ahead that sources in memory are fetched. Measured on a Zen 4: of ten streams 512 is best by
+ * a twentieth and 640 slower by a tenth; of 16 and more 256 is best, by up to a third. */
 static size_t fetch_ahead(size_t source_count)
 {
     enum { FEW_STREAMS = 12 };
@@ -172,13 +175,13 @@ static void take_step(const struct fused *fused, size_t size)
     size_t tail = size % LINE_SIZE, lines = size - tail;
     bool streams = fused->leaves_cache && targets_are_aligned(fused);
     if (fused->is_folding) {
-        struct kernel_pass pass = {
+        struct kernel_extra extra = {
             .source_states = fused->source_states,
             .target_states = fused->target_states,
             .fetch_ahead = fused->leaves_cache ? fetch_ahead(fused->plan->source_count) : 0,
         };
-        apply_pass_columns(fused->plan, fused->sources, fused->targets, 0, lines,
-                           streams ? KERNEL_STREAM : KERNEL_STORE, &pass);
+        apply_extra_columns(fused->plan, fused->sources, fused->targets, 0, lines,
+                           streams ? KERNEL_STREAM : KERNEL_STORE, &extra);
         apply_write_columns(fused->plan, fused->sources, fused->targets, lines, size, KERNEL_STORE,
                             fused->scratch);
     } else {
@@ -187,7 +190,7 @@ static void take_step(const struct fused *fused, size_t size)
 }
 
 static void fuse_block(const struct fused *fused, const uint8_t *const *sources,
-                       uint8_t *const *targets, size_t begin, size_t end,
+                       uint8_t *const *targets, size_t begin, size_t end, size_t block,
                        uint32_t *source_crc32c, uint32_t *target_crc32c, size_t stride)
 {
     const struct reed_plan *plan = fused->plan;
@@ -202,12 +205,12 @@ static void fuse_block(const struct fused *fused, const uint8_t *const *sources,
     }
     size_t tail = size % LINE_SIZE, lines = size - tail;
     for (size_t s = 0; s < plan->source_count; s++) {
-        source_crc32c[s * stride] = end_checksum(fused, fused->source_states + s,
-                                                 fused->sources[s] + lines, tail);
+        source_crc32c[s * stride + block] = end_checksum(fused, fused->source_states + s,
+                                                         fused->sources[s] + lines, tail);
     }
     for (size_t t = 0; t < plan->target_count; t++) {
-        target_crc32c[t * stride] =
-            fused->is_copy ? source_crc32c[0]
+        target_crc32c[t * stride + block] =
+            fused->is_copy ? source_crc32c[block]
                            : end_checksum(fused, fused->target_states + t,
                                           fused->targets[t] + lines, tail);
     }
@@ -231,8 +234,8 @@ enum reed_status reed_plan_apply_crc32c(const struct reed_plan *plan,
     struct fused fused = divide_scratch(plan, leaves_cache, scratch);
     for (size_t block = 0; begin < end; block++) {
         size_t block_end = begin + size_min(block_size, end - begin);
-        fuse_block(&fused, sources, targets, begin, block_end, source_crc32c + block,
-                   target_crc32c + block, checksum_stride);
+        fuse_block(&fused, sources, targets, begin, block_end, block, source_crc32c, target_crc32c,
+                   checksum_stride);
         begin = block_end;
     }
     if (leaves_cache) plan->kernel->fence();

@@ -84,12 +84,12 @@ static inline KERNEL_TARGET vector vector_fold(vector remainder, vector v)
 
 #include "kernels/template.h"
 
-static const struct kernel_passes avx512_passes = {
+static const struct kernel_extras avx512_extras = {
     .begin = crc32c_begin_avx512,
     .end = crc32c_end_avx512,
-    .multiply = kernel_multiply_pass,
-    .add = kernel_add_pass,
-    .transform = kernel_transform_pass,
+    .multiply = kernel_multiply_extra,
+    .add = kernel_add_extra,
+    .transform = kernel_transform_extra,
 };
 
 const struct reed_kernel reed_kernel_avx512_gfni = {
@@ -108,7 +108,7 @@ const struct reed_kernel reed_kernel_avx512_gfni = {
     .crc32c = crc32c_avx512,
     .crc32 = crc32_avx512,
     .crc32_copy = crc32_copy_avx512,
-    .passes = &avx512_passes,
+    .extras = &avx512_extras,
 };
 
 #else

@@ -1,6 +1,6 @@
 /* kernel.h - what a kernel is: a table of functions for one instruction set.
  *
- * A kernel knows how to multiply by constants and nothing else: no codes, no plans, no shards.
+ * A kernel knows how to multiply by constants, and checksums: no codes, no plans, no shards.
  * All kernels give the same bytes. kernels.c lists them; each ISA file fills the table from
  * template.h. Functions here trust their arguments: plan.c and apply.c have checked them. */
 #ifndef REED_KERNEL_H
@@ -31,32 +31,33 @@ enum kernel_write {
 
 struct crc32c_state; /* checksum.h */
 
-/* What a pass does on the way, while the bytes of a product are in registers. */
-struct kernel_pass {
-    /* Every vector that is loaded from a source, or stored into a target, is folded into the state of
-     * its checksum; NULL: into none. */
+/* What a product may do on the way, while bytes are in registers. */
+struct kernel_extra {
+    /* Every vector that is loaded from a source, or stored into a target, is folded into the state
+     * of its checksum; NULL: into none. */
     struct crc32c_state *source_states, *target_states;
     size_t fetch_ahead; /* bytes from a source's load to the line that is asked for; 0: none */
 };
 
-struct kernel_passes {
+/* Products that do more, and what belongs to that. */
+struct kernel_extras {
     /* States before the first bytes, and the finished CRC32C after the last tail_size bytes, which
-     * are fewer than a vector and were in no pass. */
+     * are fewer than a vector and were in no product. */
     void (*begin)(struct crc32c_state *states, size_t count);
     uint32_t (*end)(const struct crc32c_state *state, const uint8_t *tail, size_t tail_size);
 
-    /* As the functions of struct reed_kernel of the same names, over whole vectors; not
-     * KERNEL_ADD. */
+    /* As the functions of struct reed_kernel of the same names, over whole vectors; KERNEL_STORE or
+     * KERNEL_STREAM. */
     void (*multiply)(const void *entries, const uint8_t *const *sources, size_t source_count,
                      uint8_t *const *targets, size_t target_count, size_t begin, size_t end,
-                     enum kernel_write write, const struct kernel_pass *pass);
+                     enum kernel_write write, const struct kernel_extra *extra);
     void (*add)(const uint8_t *const *sources, size_t source_count, uint8_t *const *targets,
                 size_t target_count, size_t begin, size_t end, enum kernel_write write,
-                const struct kernel_pass *pass);
+                const struct kernel_extra *extra);
     void (*transform)(const void *entries, unsigned log2_size, const uint8_t *const *sources,
                       size_t source_count, uint8_t *const *targets, size_t target_count,
                       size_t begin, size_t end, enum kernel_write write,
-                      const struct kernel_pass *pass);
+                      const struct kernel_extra *extra);
 };
 
 struct reed_kernel {
@@ -118,8 +119,7 @@ struct reed_kernel {
      * other. What is summed is what was stored, though the source may change meanwhile. */
     uint32_t (*crc32_copy)(uint32_t value, const uint8_t *data, size_t size, uint8_t *copy);
 
-    /* NULL: no better way than a product and `crc32c` one after the other. */
-    const struct kernel_passes *passes;
+    const struct kernel_extras *extras; /* NULL: none */
 };
 
 extern const struct reed_kernel reed_kernel_portable;

@@ -13,7 +13,8 @@
  *   MULTIPLY_REGISTERS       registers that a product may hold: from it follows how many vectors of
  *                            each shard are worked on at a time; 0 is one
  *   TRANSFORM4_WIDTH, TRANSFORM8_WIDTH   the same for transforms of up to 4 and of 8 points
- *   vector_fold(remainder, v), with KERNEL_FOLDS defined: a checksum's next vector; kernel_folding
+ *   vector_fold(remainder, v), with KERNEL_FOLDS defined: a checksum's next vector; then the ISA has
+ *                            struct kernel_extras
  *
  * Wide visits serve the cache as well. Shards whose addresses are congruent modulo 4096 - rows of
  * an array, page-aligned buffers - share one set of the first-level cache; from nine of them on, a
@@ -42,7 +43,8 @@ enum {
     TRANSFORM_SOURCES_MAX = 256
 };
 
-/* Bytes ahead that streaming code fetches its sources: about a memory latency at full speed. */
+/* Bytes ahead that streaming code fetches its sources, a burst for each visit: about a memory
+ * latency at full speed. Who fetches line by line (struct kernel_extra) measures best at less. */
 enum { FETCH_AHEAD = 1024 };
 
 
@@ -78,23 +80,24 @@ KERNEL_INLINE void fold(struct crc32c_state *states, size_t shard, vector v)
 #endif
 }
 
-/* A vector of a source, and what a pass does on its way; `pass` is NULL where this is compiled for
+/* A vector of a source, and what is done on its way; `extra` is NULL where this is compiled for
  * products alone. */
-KERNEL_INLINE vector take_vector(const uint8_t *bytes, size_t source, const struct kernel_pass *pass)
+KERNEL_INLINE vector take_vector(const uint8_t *bytes, size_t source,
+                                 const struct kernel_extra *extra)
 {
     vector v = vector_load(bytes);
-    if (pass != NULL) {
-        fold(pass->source_states, source, v);
-        if (pass->fetch_ahead > 0) __builtin_prefetch(bytes + pass->fetch_ahead);
+    if (extra != NULL) {
+        fold(extra->source_states, source, v);
+        if (extra->fetch_ahead > 0) __builtin_prefetch(bytes + extra->fetch_ahead);
     }
     return v;
 }
 
 KERNEL_INLINE void give_vector(uint8_t *bytes, vector v, enum kernel_write write, size_t target,
-                               const struct kernel_pass *pass)
+                               const struct kernel_extra *extra)
 {
     write_vector(bytes, v, write);
-    if (pass != NULL) fold(pass->target_states, target, v);
+    if (extra != NULL) fold(extra->target_states, target, v);
 }
 
 static KERNEL_TARGET void kernel_fence(void)
@@ -118,7 +121,7 @@ KERNEL_INLINE unsigned multiply_width(const unsigned count)
 KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
                                     const entry *entries, const uint8_t *const *sources,
                                     size_t source_count, uint8_t *const *targets, size_t position,
-                                    enum kernel_write write, const struct kernel_pass *pass)
+                                    enum kernel_write write, const struct kernel_extra *extra)
 {
     vector total[MULTIPLY_TOTALS_MAX];
     if (write == KERNEL_STREAM_FETCH) fetch_ahead(sources, source_count, position);
@@ -133,8 +136,8 @@ KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
         KERNEL_UNROLL
         for (unsigned v = 0; v < width; v++) {
             size_t at = position + v * VECTOR_SIZE;
-            first[v] = vector_operand(take_vector(sources[s] + at, s, pass));
-            second[v] = vector_operand(take_vector(sources[s + 1] + at, s + 1, pass));
+            first[v] = vector_operand(take_vector(sources[s] + at, s, extra));
+            second[v] = vector_operand(take_vector(sources[s + 1] + at, s + 1, extra));
         }
         KERNEL_UNROLL
         for (unsigned i = 0; i < count * width; i++) {
@@ -148,7 +151,7 @@ KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
         KERNEL_UNROLL
         for (unsigned v = 0; v < width; v++) {
             last[v] =
-                vector_operand(take_vector(sources[s] + position + v * VECTOR_SIZE, s, pass));
+                vector_operand(take_vector(sources[s] + position + v * VECTOR_SIZE, s, extra));
         }
         KERNEL_UNROLL
         for (unsigned i = 0; i < count * width; i++) {
@@ -159,25 +162,69 @@ KERNEL_INLINE void multiply_columns(const unsigned count, const unsigned width,
     KERNEL_UNROLL
     for (unsigned i = 0; i < count * width; i++) {
         give_vector(targets[i / width] + position + i % width * VECTOR_SIZE, total[i], write,
-                    i / width, pass);
+                    i / width, extra);
     }
 }
 
 /* [begin, end) is a whole number of vectors. Streaming takes one vector at a time: measured, the
- * memory likes short visits to each shard. */
+ * memory likes short visits to each shard. So does what does more: a state that was just stored
+ * cannot be loaded again at once, and the carry-less products of one shard hide the latency of the
+ * others'. */
 KERNEL_INLINE void multiply_vectors_of(const unsigned count, const unsigned width,
                                        const entry *entries, const uint8_t *const *sources,
                                        size_t source_count, uint8_t *const *targets, size_t begin,
-                                       size_t end, enum kernel_write write)
+                                       size_t end, enum kernel_write write,
+                                       const struct kernel_extra *extra)
 {
     size_t position = begin;
-    while (write < KERNEL_STREAM && end - position >= width * VECTOR_SIZE) {
+    while (extra == NULL && write < KERNEL_STREAM && end - position >= width * VECTOR_SIZE) {
         multiply_columns(count, width, entries, sources, source_count, targets, position, write,
                          NULL);
         position += width * VECTOR_SIZE;
     }
-    for (; (width > 1 || write >= KERNEL_STREAM) && position < end; position += VECTOR_SIZE) {
-        multiply_columns(count, 1, entries, sources, source_count, targets, position, write, NULL);
+    for (; position < end; position += VECTOR_SIZE) {
+        multiply_columns(count, 1, entries, sources, source_count, targets, position, write, extra);
+    }
+}
+
+KERNEL_INLINE void multiply_cases(const entry *entries, const uint8_t *const *sources,
+                                  size_t source_count, uint8_t *const *targets,
+                                  size_t target_count, size_t begin, size_t end,
+                                  enum kernel_write write, const struct kernel_extra *extra)
+{
+    switch (target_count) {
+    case 1:
+        multiply_vectors_of(1, multiply_width(1), entries, sources, source_count, targets, begin,
+                            end, write, extra);
+        break;
+    case 2:
+        multiply_vectors_of(2, multiply_width(2), entries, sources, source_count, targets, begin,
+                            end, write, extra);
+        break;
+    case 3:
+        multiply_vectors_of(3, multiply_width(3), entries, sources, source_count, targets, begin,
+                            end, write, extra);
+        break;
+    case 4:
+        multiply_vectors_of(4, multiply_width(4), entries, sources, source_count, targets, begin,
+                            end, write, extra);
+        break;
+    case 5:
+        multiply_vectors_of(5, multiply_width(5), entries, sources, source_count, targets, begin,
+                            end, write, extra);
+        break;
+    case 6:
+        multiply_vectors_of(6, multiply_width(6), entries, sources, source_count, targets, begin,
+                            end, write, extra);
+        break;
+    case 7:
+        multiply_vectors_of(7, multiply_width(7), entries, sources, source_count, targets, begin,
+                            end, write, extra);
+        break;
+    default:
+        multiply_vectors_of(8, multiply_width(8), entries, sources, source_count, targets, begin,
+                            end, write, extra);
+        break;
     }
 }
 
@@ -186,40 +233,7 @@ static KERNEL_TARGET void multiply_vectors(const entry *entries, const uint8_t *
                                            size_t target_count, size_t begin, size_t end,
                                            enum kernel_write write)
 {
-    switch (target_count) {
-    case 1:
-        multiply_vectors_of(1, multiply_width(1), entries, sources, source_count, targets, begin,
-                            end, write);
-        break;
-    case 2:
-        multiply_vectors_of(2, multiply_width(2), entries, sources, source_count, targets, begin,
-                            end, write);
-        break;
-    case 3:
-        multiply_vectors_of(3, multiply_width(3), entries, sources, source_count, targets, begin,
-                            end, write);
-        break;
-    case 4:
-        multiply_vectors_of(4, multiply_width(4), entries, sources, source_count, targets, begin,
-                            end, write);
-        break;
-    case 5:
-        multiply_vectors_of(5, multiply_width(5), entries, sources, source_count, targets, begin,
-                            end, write);
-        break;
-    case 6:
-        multiply_vectors_of(6, multiply_width(6), entries, sources, source_count, targets, begin,
-                            end, write);
-        break;
-    case 7:
-        multiply_vectors_of(7, multiply_width(7), entries, sources, source_count, targets, begin,
-                            end, write);
-        break;
-    default:
-        multiply_vectors_of(8, multiply_width(8), entries, sources, source_count, targets, begin,
-                            end, write);
-        break;
-    }
+    multiply_cases(entries, sources, source_count, targets, target_count, begin, end, write, NULL);
 }
 
 /* Fewer columns than a vector has. */
@@ -275,7 +289,7 @@ static KERNEL_TARGET void kernel_multiply(const void *prepared, const uint8_t *c
 KERNEL_INLINE void add_columns(const unsigned width, const uint8_t *const *sources,
                                size_t source_count, uint8_t *const *targets, size_t target_count,
                                size_t position, enum kernel_write write,
-                               const struct kernel_pass *pass)
+                               const struct kernel_extra *extra)
 {
     vector total[MULTIPLY_WIDTH_MAX];
     if (write == KERNEL_STREAM_FETCH) fetch_ahead(sources, source_count, position);
@@ -287,15 +301,15 @@ KERNEL_INLINE void add_columns(const unsigned width, const uint8_t *const *sourc
         for (unsigned v = 0; v < width; v++) {
             size_t at = position + v * VECTOR_SIZE;
             total[v] =
-                vector_add3(total[v], take_vector(sources[s] + at, s, pass),
-                            take_vector(sources[s + 1] + at, s + 1, pass));
+                vector_add3(total[v], take_vector(sources[s] + at, s, extra),
+                            take_vector(sources[s + 1] + at, s + 1, extra));
         }
     }
     if (s < source_count) {
         KERNEL_UNROLL
         for (unsigned v = 0; v < width; v++) {
             total[v] = vector_add(
-                total[v], take_vector(sources[s] + position + v * VECTOR_SIZE, s, pass));
+                total[v], take_vector(sources[s] + position + v * VECTOR_SIZE, s, extra));
         }
     }
     for (size_t t = 0; t < target_count; t++) {
@@ -303,7 +317,7 @@ KERNEL_INLINE void add_columns(const unsigned width, const uint8_t *const *sourc
         for (unsigned v = 0; v < width; v++) {
             uint8_t *at = targets[t] + position + v * VECTOR_SIZE;
             give_vector(at, write == KERNEL_ADD ? vector_add(total[v], vector_load(at)) : total[v],
-                        write, t, pass);
+                        write, t, extra);
         }
     }
 }
@@ -375,14 +389,14 @@ KERNEL_INLINE void inverse_into(const unsigned log2_size, const unsigned count,
                                 const bool is_first, vector *total,
                                 const uint8_t *const *sources, size_t position,
                                 const entry *twiddles, size_t first_source,
-                                const struct kernel_pass *pass)
+                                const struct kernel_extra *extra)
 {
     const unsigned size = 1u << log2_size, half = size / 2;
     vector x[1u << KERNEL_TRANSFORM_LOG2_MAX];
     if (count > size) return; /* a case of the switch below that this size does not have */
     KERNEL_UNROLL
     for (unsigned i = 0; i < size; i++) {
-        x[i] = i < count ? take_vector(sources[first_source + i] + position, first_source + i, pass)
+        x[i] = i < count ? take_vector(sources[first_source + i] + position, first_source + i, extra)
                          : vector_zero();
     }
     if (log2_size > 1) inverse_layer(0, size, count, x, twiddles);
@@ -435,14 +449,14 @@ KERNEL_INLINE void forward_layers(const unsigned log2_size, const unsigned count
 
 KERNEL_INLINE void forward_store(const unsigned log2_size, const unsigned count, vector *x,
                                  uint8_t *const *targets, size_t position, const entry *twiddles,
-                                 enum kernel_write write, const struct kernel_pass *pass)
+                                 enum kernel_write write, const struct kernel_extra *extra)
 {
     const unsigned size = 1u << log2_size;
     if (count > size || count <= size / 2) return; /* a case that this size does not have */
     forward_layers(log2_size, count, true, x, twiddles);
     KERNEL_UNROLL
     for (unsigned i = 0; i < count; i++) {
-        give_vector(targets[i] + position, x[i], write, i, pass);
+        give_vector(targets[i] + position, x[i], write, i, extra);
     }
 }
 
@@ -451,24 +465,24 @@ KERNEL_INLINE void inverse_columns(const unsigned log2_size, const unsigned coun
                                    const bool is_first, const unsigned width, vector *total,
                                    const uint8_t *const *sources, size_t position,
                                    const entry *twiddles, size_t first_source,
-                                   const struct kernel_pass *pass)
+                                   const struct kernel_extra *extra)
 {
     KERNEL_UNROLL
     for (unsigned v = 0; v < width; v++) {
         inverse_into(log2_size, count, is_first, total + (v << log2_size), sources,
-                     position + v * VECTOR_SIZE, twiddles, first_source, pass);
+                     position + v * VECTOR_SIZE, twiddles, first_source, extra);
     }
 }
 
 KERNEL_INLINE void forward_columns(const unsigned log2_size, const unsigned count,
                                    const unsigned width, vector *total, uint8_t *const *targets,
                                    size_t position, const entry *twiddles, enum kernel_write write,
-                                   const struct kernel_pass *pass)
+                                   const struct kernel_extra *extra)
 {
     KERNEL_UNROLL
     for (unsigned v = 0; v < width; v++) {
         forward_store(log2_size, count, total + (v << log2_size), targets,
-                      position + v * VECTOR_SIZE, twiddles, write, pass);
+                      position + v * VECTOR_SIZE, twiddles, write, extra);
     }
 }
 
@@ -476,68 +490,68 @@ KERNEL_INLINE void forward_columns(const unsigned log2_size, const unsigned coun
 KERNEL_INLINE void inverse_rest(const unsigned log2_size, size_t rest, const unsigned width,
                                 vector *total, const uint8_t *const *sources, size_t position,
                                 const entry *twiddles, size_t first_source,
-                                const struct kernel_pass *pass)
+                                const struct kernel_extra *extra)
 {
     switch (rest) {
     case 1:
         inverse_columns(log2_size, 1, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 2:
         inverse_columns(log2_size, 2, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 3:
         inverse_columns(log2_size, 3, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 4:
         inverse_columns(log2_size, 4, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 5:
         inverse_columns(log2_size, 5, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 6:
         inverse_columns(log2_size, 6, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 7:
         inverse_columns(log2_size, 7, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 8:
         inverse_columns(log2_size, 8, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 9:
         inverse_columns(log2_size, 9, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 10:
         inverse_columns(log2_size, 10, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 11:
         inverse_columns(log2_size, 11, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 12:
         inverse_columns(log2_size, 12, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 13:
         inverse_columns(log2_size, 13, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 14:
         inverse_columns(log2_size, 14, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     case 15:
         inverse_columns(log2_size, 15, false, width, total, sources, position, twiddles,
-                        first_source, pass);
+                        first_source, extra);
         break;
     default: break;
     }
@@ -546,68 +560,68 @@ KERNEL_INLINE void inverse_rest(const unsigned log2_size, size_t rest, const uns
 KERNEL_INLINE void forward_targets(const unsigned log2_size, size_t target_count,
                                    const unsigned width, vector *total, uint8_t *const *targets,
                                    size_t position, const entry *twiddles, enum kernel_write write,
-                                   const struct kernel_pass *pass)
+                                   const struct kernel_extra *extra)
 {
     switch (target_count) {
     case 2:
         forward_columns(log2_size, 2, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 3:
         forward_columns(log2_size, 3, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 4:
         forward_columns(log2_size, 4, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 5:
         forward_columns(log2_size, 5, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 6:
         forward_columns(log2_size, 6, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 7:
         forward_columns(log2_size, 7, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 8:
         forward_columns(log2_size, 8, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 9:
         forward_columns(log2_size, 9, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 10:
         forward_columns(log2_size, 10, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 11:
         forward_columns(log2_size, 11, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 12:
         forward_columns(log2_size, 12, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 13:
         forward_columns(log2_size, 13, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 14:
         forward_columns(log2_size, 14, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 15:
         forward_columns(log2_size, 15, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     case 16:
         forward_columns(log2_size, 16, width, total, targets, position, twiddles, write,
-                        pass);
+                        extra);
         break;
     default: break;
     }
@@ -617,7 +631,7 @@ KERNEL_INLINE void transform_columns(const unsigned log2_size, const unsigned wi
                                      const entry *twiddles, const uint8_t *const *sources,
                                      size_t source_count, uint8_t *const *targets,
                                      size_t target_count, size_t position,
-                                     enum kernel_write write, const struct kernel_pass *pass)
+                                     enum kernel_write write, const struct kernel_extra *extra)
 {
     const unsigned size = 1u << log2_size;
     const entry *forward = twiddles;
@@ -627,37 +641,64 @@ KERNEL_INLINE void transform_columns(const unsigned log2_size, const unsigned wi
     size_t whole = source_count & ~(size_t)(size - 1);
     if (whole > 0) {
         inverse_columns(log2_size, size, true, width, total, sources, position, twiddles, 0,
-                        pass);
+                        extra);
         twiddles += size - 1;
     } else {
         KERNEL_UNROLL
         for (unsigned i = 0; i < size * width; i++) total[i] = vector_zero();
     }
     for (size_t s = size; s < whole; s += size, twiddles += size - 1) {
-        inverse_columns(log2_size, size, false, width, total, sources, position, twiddles, s, pass);
+        inverse_columns(log2_size, size, false, width, total, sources, position, twiddles, s, extra);
     }
     inverse_rest(log2_size, source_count - whole, width, total, sources, position, twiddles, whole,
-                 pass);
-    forward_targets(log2_size, target_count, width, total, targets, position, forward, write, pass);
+                 extra);
+    forward_targets(log2_size, target_count, width, total, targets, position, forward, write, extra);
 }
 
 /* [begin, end) is a whole number of vectors. Streaming takes one vector at a time from 8 points
- * on; measured, 4 points stream better in wide visits. */
+ * on; measured, 4 points stream better in wide visits, unless each line is fetched by itself. */
 KERNEL_INLINE void transform_vectors_of(const unsigned log2_size, const unsigned width,
                                         const entry *twiddles, const uint8_t *const *sources,
                                         size_t source_count, uint8_t *const *targets,
                                         size_t target_count, size_t begin, size_t end,
-                                        enum kernel_write write)
+                                        enum kernel_write write, const struct kernel_extra *extra)
 {
     size_t position = begin;
-    while ((log2_size < 3 || write < KERNEL_STREAM) && end - position >= width * VECTOR_SIZE) {
+    while (extra == NULL && (log2_size < 3 || write < KERNEL_STREAM) &&
+           end - position >= width * VECTOR_SIZE) {
         transform_columns(log2_size, width, twiddles, sources, source_count, targets, target_count,
                           position, write, NULL);
         position += width * VECTOR_SIZE;
     }
     for (; position < end; position += VECTOR_SIZE) {
         transform_columns(log2_size, 1, twiddles, sources, source_count, targets, target_count,
-                          position, write, NULL);
+                          position, write, extra);
+    }
+}
+
+KERNEL_INLINE void transform_cases(const entry *twiddles, unsigned log2_size,
+                                   const uint8_t *const *sources, size_t source_count,
+                                   uint8_t *const *targets, size_t target_count, size_t begin,
+                                   size_t end, enum kernel_write write,
+                                   const struct kernel_extra *extra)
+{
+    switch (log2_size) {
+    case 1:
+        transform_vectors_of(1, TRANSFORM4_WIDTH, twiddles, sources, source_count, targets,
+                             target_count, begin, end, write, extra);
+        break;
+    case 2:
+        transform_vectors_of(2, TRANSFORM4_WIDTH, twiddles, sources, source_count, targets,
+                             target_count, begin, end, write, extra);
+        break;
+    case 3:
+        transform_vectors_of(3, TRANSFORM8_WIDTH, twiddles, sources, source_count, targets,
+                             target_count, begin, end, write, extra);
+        break;
+    default:
+        transform_vectors_of(4, 1, twiddles, sources, source_count, targets,
+                             target_count, begin, end, write, extra);
+        break;
     }
 }
 
@@ -666,24 +707,8 @@ static KERNEL_TARGET void transform_vectors(const entry *twiddles, unsigned log2
                                             uint8_t *const *targets, size_t target_count,
                                             size_t begin, size_t end, enum kernel_write write)
 {
-    switch (log2_size) {
-    case 1:
-        transform_vectors_of(1, TRANSFORM4_WIDTH, twiddles, sources, source_count, targets,
-                             target_count, begin, end, write);
-        break;
-    case 2:
-        transform_vectors_of(2, TRANSFORM4_WIDTH, twiddles, sources, source_count, targets,
-                             target_count, begin, end, write);
-        break;
-    case 3:
-        transform_vectors_of(3, TRANSFORM8_WIDTH, twiddles, sources, source_count, targets,
-                             target_count, begin, end, write);
-        break;
-    default:
-        transform_vectors_of(4, 1, twiddles, sources, source_count, targets, target_count, begin,
-                             end, write);
-        break;
-    }
+    transform_cases(twiddles, log2_size, sources, source_count, targets, target_count, begin, end,
+                    write, NULL);
 }
 
 /* Fewer columns than a vector has. */
@@ -908,106 +933,45 @@ static KERNEL_TARGET void kernel_turn(const void *inverse, const void *forward, 
     }
 }
 
-/* ---- passes that do more ---------------------------------------------------------------------
- *
- * One vector of each shard at a time: a state that was just stored cannot be loaded again at once,
- * and the carry-less products of one shard hide the latency of the others'. */
+/* ---- products that do more --------------------------------------------------------------- */
 
 #ifdef KERNEL_FOLDS
 
-KERNEL_INLINE void multiply_pass(const unsigned count, const entry *entries,
-                                 const uint8_t *const *sources, size_t source_count,
-                                 uint8_t *const *targets, size_t begin, size_t end,
-                                 enum kernel_write write, const struct kernel_pass *pass)
+/* Copies of `extra`, so that the compiler knows that it stays. */
+
+static KERNEL_TARGET void kernel_multiply_extra(const void *prepared,
+                                                const uint8_t *const *sources,
+                                                size_t source_count, uint8_t *const *targets,
+                                                size_t target_count, size_t begin, size_t end,
+                                                enum kernel_write write,
+                                                const struct kernel_extra *extra)
 {
-    const struct kernel_pass local = *pass; /* of which the compiler knows that it stays */
-    for (size_t position = begin; position < end; position += VECTOR_SIZE) {
-        multiply_columns(count, 1, entries, sources, source_count, targets, position, write, &local);
-    }
+    const struct kernel_extra local = *extra;
+    multiply_cases(prepared, sources, source_count, targets, target_count, begin, end, write,
+                   &local);
 }
 
-static KERNEL_TARGET void kernel_multiply_pass(const void *prepared, const uint8_t *const *sources,
-                                               size_t source_count, uint8_t *const *targets,
-                                               size_t target_count, size_t begin, size_t end,
-                                               enum kernel_write write,
-                                               const struct kernel_pass *pass)
+static KERNEL_TARGET void kernel_add_extra(const uint8_t *const *sources, size_t source_count,
+                                           uint8_t *const *targets, size_t target_count,
+                                           size_t begin, size_t end, enum kernel_write write,
+                                           const struct kernel_extra *extra)
 {
-    switch (target_count) {
-    case 1:
-        multiply_pass(1, prepared, sources, source_count, targets, begin, end, write, pass);
-        break;
-    case 2:
-        multiply_pass(2, prepared, sources, source_count, targets, begin, end, write, pass);
-        break;
-    case 3:
-        multiply_pass(3, prepared, sources, source_count, targets, begin, end, write, pass);
-        break;
-    case 4:
-        multiply_pass(4, prepared, sources, source_count, targets, begin, end, write, pass);
-        break;
-    case 5:
-        multiply_pass(5, prepared, sources, source_count, targets, begin, end, write, pass);
-        break;
-    case 6:
-        multiply_pass(6, prepared, sources, source_count, targets, begin, end, write, pass);
-        break;
-    case 7:
-        multiply_pass(7, prepared, sources, source_count, targets, begin, end, write, pass);
-        break;
-    default:
-        multiply_pass(8, prepared, sources, source_count, targets, begin, end, write, pass);
-        break;
-    }
-}
-
-static KERNEL_TARGET void kernel_add_pass(const uint8_t *const *sources, size_t source_count,
-                                          uint8_t *const *targets, size_t target_count,
-                                          size_t begin, size_t end, enum kernel_write write,
-                                          const struct kernel_pass *pass)
-{
-    const struct kernel_pass local = *pass;
+    const struct kernel_extra local = *extra;
     for (size_t position = begin; position < end; position += VECTOR_SIZE) {
         add_columns(1, sources, source_count, targets, target_count, position, write, &local);
     }
 }
 
-KERNEL_INLINE void transform_pass(const unsigned log2_size, const entry *twiddles,
-                                  const uint8_t *const *sources, size_t source_count,
-                                  uint8_t *const *targets, size_t target_count, size_t begin,
-                                  size_t end, enum kernel_write write,
-                                  const struct kernel_pass *pass)
+static KERNEL_TARGET void kernel_transform_extra(const void *prepared, unsigned log2_size,
+                                                 const uint8_t *const *sources,
+                                                 size_t source_count, uint8_t *const *targets,
+                                                 size_t target_count, size_t begin, size_t end,
+                                                 enum kernel_write write,
+                                                 const struct kernel_extra *extra)
 {
-    const struct kernel_pass local = *pass;
-    for (size_t position = begin; position < end; position += VECTOR_SIZE) {
-        transform_columns(log2_size, 1, twiddles, sources, source_count, targets, target_count,
-                          position, write, &local);
-    }
-}
-
-static KERNEL_TARGET void kernel_transform_pass(const void *prepared, unsigned log2_size,
-                                                const uint8_t *const *sources, size_t source_count,
-                                                uint8_t *const *targets, size_t target_count,
-                                                size_t begin, size_t end, enum kernel_write write,
-                                                const struct kernel_pass *pass)
-{
-    switch (log2_size) {
-    case 1:
-        transform_pass(1, prepared, sources, source_count, targets, target_count, begin, end,
-                       write, pass);
-        break;
-    case 2:
-        transform_pass(2, prepared, sources, source_count, targets, target_count, begin, end,
-                       write, pass);
-        break;
-    case 3:
-        transform_pass(3, prepared, sources, source_count, targets, target_count, begin, end,
-                       write, pass);
-        break;
-    default:
-        transform_pass(4, prepared, sources, source_count, targets, target_count, begin, end,
-                       write, pass);
-        break;
-    }
+    const struct kernel_extra local = *extra;
+    transform_cases(prepared, log2_size, sources, source_count, targets, target_count, begin, end,
+                    write, &local);
 }
 
 #endif

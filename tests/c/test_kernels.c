@@ -6,7 +6,7 @@
  * period, so swapped vectors never look alike. Each value of each axis is tried (targets 1 .. 16,
  * sources 1 .. 256, sizes 0 .. 4 vectors of the widest kernel and one byte, alignments 0 .. 63) with
  * the other axes random; then random combinations, small and large, ROUNDS of them; wide stripes,
- * encoded and decoded; and sizes that are written past the cache. */
+ * encoded and decoded; and sizes, and many streams, that are written past the cache. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "kernel_argument.h"
 #include "oracle.h"
@@ -408,6 +408,21 @@ static void test_huge(long rounds)
     }
 }
 
+/* More streams than a processor foresees, to every number of targets, past the cache. */
+static void test_many_streams(void)
+{
+    for (size_t count = 1; count <= TARGETS_MAX; count++) {
+        struct shape shape = random_shape(SWEPT_SIZE_MAX);
+        shape.target_count = count;
+        shape.source_count = 38 + random_below(&state, 8); /* of this size, 2 MiB and more */
+        shape.end = shape.begin + LARGE_SIZE_MAX - OFFSET_MAX - ALIGNMENTS -
+                    random_below(&state, 100);
+        shape.is_uniform = true;
+        try_matrix(shape);
+        try_native(shape);
+    }
+}
+
 static void test_axes(void)
 {
     for (size_t count = 1; count <= TARGETS_MAX; count++) {
@@ -599,6 +614,7 @@ int main(int argc, char **argv)
         try_decode(shape);
     }
     test_huge(rounds);
+    test_many_streams();
     printf("%zu trials\n", trial_count);
     return EXIT_SUCCESS;
 }
