@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -538,14 +539,17 @@ def audit_lines(report, verbose):
                    f"{count_text(len(found.shards), 'shard')} good, {found.margin} may be lost")
             yield from _shard_lines(found.shards, verbose)
     yield from (f"{key}: {why}" for key, why in report.uncertain_keys.items())
-    if report.margin is not None:
+    if report.margin is not None and report.margin < 0:
+        yield f"margin: some object lacks {count_text(-report.margin, 'shard')}"
+    elif report.margin is not None:
         yield f"margin: every object can lose {count_text(report.margin, 'more shard')}"
     if report.fatal_domains:
         yield f"fatal alone: {', '.join(report.fatal_domains)}"
     if report.never_verified:
         yield f"{count_text(report.never_verified, 'shard')} never verified on the medium"
     for entry in report.journal if verbose else report.journal[-5:]:
-        yield f"journal: {entry['command']} by {entry['actor']} on {entry['host']}"
+        when = datetime.fromtimestamp(entry["time"], UTC).isoformat(" ", "seconds")
+        yield f"journal: {when} {entry['command']} by {entry['actor']} on {entry['host']}"
 
 
 @command.command("take-over", short_help="Make this host the one that writes.")

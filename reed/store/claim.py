@@ -160,7 +160,7 @@ def _repair_rate(audit: AuditReport, typical: Fleet) -> tuple[float, Input]:
         return rate, Input(name, rate, unit, False, "no target was rebuilt yet: typical disk")
     rate = (sum(outcome["bytes_written"] for outcome in done)
             / sum(outcome["seconds"] for outcome in done))
-    return rate, Input(name, rate, unit, True, f"{len(done)} rebuilds in the journal")
+    return rate, Input(name, rate, unit, True, f"{len(done)} in the journal")
 
 
 def _scrub_interval(audit: AuditReport, typical: Fleet) -> tuple[float, Input]:
