@@ -20,6 +20,7 @@ import reed
 ROOT = Path(__file__).resolve().parent.parent
 TRIALS = "tests/simulate/store_trials.py 0 2000"
 STORE = "-m pytest -q -x tests/test_store.py"
+OVERLAPS = "-m pytest -q -x tests/test_store_overlaps.py"
 FENCE = "-m pytest -q -x tests/test_store_fence.py"
 RECORDS = "-m pytest -q -x tests/test_store_records.py"
 
@@ -42,8 +43,24 @@ MUTANTS = [
     Mutant("sweep for a host that was taken over", "reed/store/folder.py",
            "                    allow()\n", "", FENCE),
     Mutant("forget a repair that was cancelled", "reed/store/scrub.py",
-           "            if tally.rewritten:\n",
-           "            if tally.rewritten and not (cancel and cancel()):\n", STORE),
+           "                self._note_rewritten(tally)\n            raise\n",
+           "                pass\n            raise\n", STORE),
+    Mutant("hide a put behind a migration's copy", "reed/store/writer.py",
+           "        elif any(other.migrated_from is not None and",
+           "        elif any(other.migrated_from is None and", OVERLAPS),
+    Mutant("count a slot that was written out during a put", "reed/store/writer.py",
+           "            elif not member.is_voter:\n", "            elif False:\n", OVERLAPS),
+    Mutant("give a target back what it alone had", "reed/store/rebuild.py",
+           "    if own and member.slot.is_counted:\n", "    if False:\n", OVERLAPS),
+    Mutant("give up a target that is there", "reed/store/rebuild.py",
+           "    if member.is_voter:\n", "    if False:\n", OVERLAPS),
+    Mutant("write two entries of one version", "reed/store/roster.py",
+           "{entry for entry in entries if entry.version not in versions}", "entries", OVERLAPS),
+    Mutant("recover what a tombstone speaks of", "reed/store/recover.py",
+           "any(not entry.is_object for entry in known.values())", "False", OVERLAPS),
+    Mutant("forget when a write saw the clock first", "reed/store/store.py",
+           "            reclaim.observe(self._roster, self._seen)\n", "            pass\n",
+           OVERLAPS),
     Mutant("skip the fsync of shards", "reed/files/writing.py",
            "        self._temporary.sync()\n", ""),
     Mutant("skip the fsync of records", "reed/store/record.py",
@@ -62,8 +79,8 @@ MUTANTS = [
     Mutant("treat an unknown shard as missing", "reed/store/examine.py",
            'if shard.state in ("corrupt", "missing")}', 'if shard.state != "good"}'),
     Mutant("treat an unreadable record as absent", "reed/store/roster.py",
-           "        except (OSError, FormatError):\n            return None\n\n    def _record_of",
-           "        except (OSError, FormatError):\n            return ()\n\n    def _record_of",
+           "        except (OSError, FormatError):\n            return None\n\n    def is_damaged",
+           "        except (OSError, FormatError):\n            return ()\n\n    def is_damaged",
            STORE),
     Mutant("treat a target that is away as one that says no", "reed/store/catalogue.py",
            "    unknown = counted - known\n", "    unknown = 0\n"),

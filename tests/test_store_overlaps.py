@@ -8,7 +8,8 @@ import pytest
 
 import reed
 from reed.files import medium
-from reed.store import FolderTarget, layout, scrub
+from reed.store import FolderTarget, entries, layout, roster, scrub
+from reed.store.entries import Version
 from reed.store.reclaim import Reclaim
 from reed.store.roster import Roster
 from store_folders import data_of, flip, folders, make, shard_files
@@ -184,6 +185,13 @@ def test_a_target_that_returns_after_recovery_has_one_entry_of_each_version(tmp_
         assert store.audit().verdict == "healthy" and store.scrub().status == "clean"
 
 
+def test_a_record_has_one_entry_of_each_version():
+    first, second = (Version(1, number, "a" * 16) for number in (1, 2))
+    old, other, new = (entries.Entry("tombstone", version, time, "who") for version, time in (
+        (first, 1.0), (second, 1.0), (first, 2.0)))
+    assert roster.with_entries({old, other}, (new,)) == {other, new}
+
+
 def test_recovery_leaves_what_a_tombstone_speaks_of(tmp_path):
     with make(tmp_path, code=reed.ReedSolomon(2, 1), count=3) as store:
         store.put("key", data_of(1, 20_000))
@@ -238,6 +246,29 @@ def test_the_audit_says_what_records_do_not_survive(tmp_path):
     with make(tmp_path / "wide") as store:
         store.put("key", data_of(1, 9_000))
         assert not any("can go" in text for text in store.audit().warnings)
+
+
+# ---- the clock -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("behind", [-60, 86400])
+@pytest.mark.parametrize("act", LATER)
+def test_a_clock_that_is_set_after_a_write_does_not_end_a_retention(tmp_path, behind, act):
+    """The host started with a clock that stood; the write came before the right time did."""
+    with make(tmp_path, code=COPIES, count=3) as store:
+        store.put("key", data_of(1, 9_000))
+        clock = store.clock
+    began = clock.now
+    clock.boot, clock.now = "another", began - behind
+    started = clock.now - 100
+    clock.uptime = lambda: clock.now - started if clock.now < began + 86400 else 160.0
+    with reed.Store.open(tmp_path / "disk0", clock=clock, threads=1) as store:
+        LATER[act][0](store)
+    clock.now = began + 20 * 86400  # it is set, 60 s later
+    with reed.Store.open(tmp_path / "disk0", clock=clock, threads=1) as store:
+        with pytest.raises(reed.ClockJumped, match="was set by"):
+            store.reclaim()
+        assert len(shard_files(tmp_path, "key.")) == (6 if act == "put" else 3)
 
 
 # ---- what cannot be written ----------------------------------------------------------------------

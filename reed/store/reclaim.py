@@ -62,10 +62,9 @@ def latest_observation(roster: Roster) -> Observation | None:
     return max(found, key=lambda observation: observation.wall, default=None)
 
 
-def observe(roster: Roster, clock: Clock, accept: bool = False) -> None:
+def observe(roster: Roster, now: Observation, accept: bool = False) -> None:
     """Writes down what the clock says on every target that takes part; a lower time than what is
     there only when it is accepted. Under the lock."""
-    now = Observation.of(clock)
     problem, noted = None, 0
     for member in roster.voters():
         memory = load(roster, member)
@@ -110,13 +109,12 @@ class Reclaim:
     def check_clock(self, accept: bool) -> None:
         """Raises ClockJumped until it is accepted; else writes down what the clock says."""
         with self._guard, self._roster.lock():
-            before = latest_observation(self._roster)
-            wrong = "it was never seen before" if before is None else jump(
-                before, Observation.of(self._clock))
+            before, now = latest_observation(self._roster), Observation.of(self._clock)
+            wrong = "it was never seen before" if before is None else jump(before, now)
             if wrong is not None and not accept:
                 raise ClockJumped(f"{wrong}, so retention cannot be counted; nothing was removed. "
                                   "When the clock is right, say so (accept_clock)")
-            observe(self._roster, self._clock, accept)
+            observe(self._roster, now, accept)
 
     def plan(self, now: float) -> _Plan:
         """What may go, by what is there; verifies what stays."""

@@ -149,7 +149,7 @@ class Store:
             roster.write_config(target, config, slot.target_id)
         store = cls.open(opened, **options)
         with store._guard, store._roster.lock():
-            reclaim.observe(store._roster, store._clock)
+            reclaim.observe(store._roster, Observation.of(store._clock))
         return store
 
     @classmethod
@@ -231,7 +231,7 @@ class Store:
                          shards_wanted=entry.code.shard_count, failures=putting.failures)
 
     def _put(self, key: str) -> Put:
-        return Put(self._roster, self._guard, key, entropy=self._entropy, now=self._now,
+        return Put(self._roster, self._guard, key, entropy=self._entropy, now=self._entry_time,
                    actor=self._actor, workers=self._workers)
 
     def get(self, key: str, target: str | PathLike | BinaryIO, *, start: int = 0,
@@ -339,7 +339,7 @@ class Store:
                 raise ObjectNotFound(f"there is no object {key!r}", key=key)
             version = Version(self._roster.config.epoch, state.newest_sequence + 1,
                               self._entropy(8).hex())
-            self._roster.accept(key, Entry("tombstone", version, self._now(), self._actor))
+            self._roster.accept(key, Entry("tombstone", version, self._entry_time(), self._actor))
 
     # -- keeping them --
 
@@ -555,6 +555,16 @@ class Store:
             if self._seen.boot_id == now.boot_id:
                 floor += max(0.0, now.uptime - self._seen.uptime)
         return max(now.wall, floor)
+
+    def _entry_time(self) -> float:
+        """The time for an entry, under the lock. The first one after the host started is noted on
+        the targets: should the clock be set later, reclaim sees that retention was counted from
+        another time."""
+        time, now = self._now(), Observation.of(self._clock)
+        if self._seen.boot_id != now.boot_id:
+            self._seen = replace(now, wall=time)
+            reclaim.observe(self._roster, self._seen)
+        return time
 
 
 class _Options:
