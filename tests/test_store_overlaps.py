@@ -8,8 +8,7 @@ import pytest
 
 import reed
 from reed.files import medium
-from reed.store import FolderTarget, entries, layout, roster, scrub
-from reed.store.entries import Version
+from reed.store import FolderTarget, layout, scrub
 from reed.store.reclaim import Reclaim
 from reed.store.roster import Roster
 from store_folders import data_of, flip, folders, make, shard_files
@@ -183,13 +182,6 @@ def test_a_target_that_returns_after_recovery_has_one_entry_of_each_version(tmp_
         assert store.reconcile().complete
         assert len(store._roster.entries_on(store._roster.members[0], "key")) == 1
         assert store.audit().verdict == "healthy" and store.scrub().status == "clean"
-
-
-def test_a_record_has_one_entry_of_each_version():
-    first, second = (Version(1, number, "a" * 16) for number in (1, 2))
-    old, other, new = (entries.Entry("tombstone", version, time, "who") for version, time in (
-        (first, 1.0), (second, 1.0), (first, 2.0)))
-    assert roster.with_entries({old, other}, (new,)) == {other, new}
 
 
 def test_recovery_leaves_what_a_tombstone_speaks_of(tmp_path):

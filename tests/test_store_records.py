@@ -15,6 +15,7 @@ from reed.store.catalogue import choose, may_vote, settle
 from reed.store.clock import Observation, jump
 from reed.store.domains import effective, margins
 from reed.store.entries import Code, Config, Entry, Slot, Version, entries_from_content
+from reed.store.roster import entries_for
 
 CODE = Code("native", 2, 1, 4096)
 
@@ -77,6 +78,18 @@ def test_a_tombstone_that_is_being_forgotten_leaves_it_certain_that_nothing_is_t
 def test_entries_of_one_version_that_differ_are_different_entries():
     other = replace(NEW, size=11)
     assert settle([(NEW,), (other,), ()], 3).committed == ()
+
+
+def test_what_a_record_should_hold():
+    """What is committed, and what may be, where it was; a lost record may have held the latter."""
+    state = settle([(NEW, OLD), (OLD,), None], 3)
+    assert (state.committed, state.undecided) == ((OLD,), (NEW,))
+    assert entries_for(state, (NEW, OLD)) == {NEW, OLD}
+    assert entries_for(state, (OLD,)) == {OLD} and entries_for(state, None) == {NEW, OLD}
+    dead = settle([(NEW, OLD), (OLD,), (OLD,)], 3)
+    assert entries_for(dead, (NEW, OLD)) == {OLD} == entries_for(dead, None)
+    again = replace(OLD, actor="another")  # the same version, made again from shards
+    assert entries_for(settle([(again,), (again,), None], 3), (OLD,)) == {again}
 
 
 def test_a_tombstone_is_an_entry():
