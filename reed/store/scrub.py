@@ -277,8 +277,9 @@ class Scrub:
                               lost_rows=(), problem=str(error))
             return
         full, answers = self._roster.ask(key)
+        # Not of what is superseded: reclaim takes that away, target by target.
         lacking = [number for number, entries in answers.items()
-                   if entries is None or not set(full.committed) <= set(entries)]
+                   if entries is None or full.newest not in entries]
         versions[key] = {str(entry.version) for entry in (*full.committed, *full.undecided)}
         for entry in state.committed:
             if entry.is_object:

@@ -51,6 +51,21 @@ class Clock:
         return "boot"
 
 
+class Overlapped:
+    """A source in whose middle something happens."""
+
+    def __init__(self, data: bytes, happens):
+        self._data, self._happens = data, happens
+
+    def readinto(self, buffer: memoryview) -> int:
+        if self._happens is not None:
+            happens, self._happens = self._happens, None
+            happens()
+        count = min(len(buffer), len(self._data))
+        buffer[:count], self._data = self._data[:count], self._data[count:]
+        return count
+
+
 class Trial:
     """One seed."""
 
@@ -73,6 +88,7 @@ class Trial:
         self.fault_limit = min(code.parity_shards, count - majority)
         self.faulty: list[str] = []
         self.log: list[str] = []
+        self._between = None  # what happens in the middle of the next put
         self.serial = 0
         # When a value was put, or a key last deleted, in puts since the beginning.
         self.born: dict[tuple[str, object], float] = {(key, ABSENT): 0 for key in KEYS}
@@ -103,12 +119,13 @@ class Trial:
     # -- the run --
 
     def run(self, steps: int = 14) -> None:
-        actions = ([self.put] * 6 + [self.get] * 4 + [self.delete] * 2 + [self.list]
+        actions = ([self.put] * 6 + [self.overlap] * 2 + [self.get] * 4 + [self.delete] * 2
+                   + [self.list]
                    + [self.scrub] * 2 + [self.repair] * 2 + [self.reconcile] * 2 + [self.rebuild]
                    + [self.reclaim] * 2 + [self.migrate] + [self.audit] + [self.disturb] * 8
                    + [self.heal])
-        writing = (self.put, self.delete, self.repair, self.reconcile, self.rebuild, self.reclaim,
-                   self.migrate)
+        writing = (self.put, self.overlap, self.delete, self.repair, self.reconcile,
+                   self.rebuild, self.reclaim, self.migrate)
         for _ in range(steps):
             action = self.rng.choice(actions)
             self.clock.now += self.rng.choice([0, 1, 60, 4000])
@@ -135,7 +152,7 @@ class Trial:
 
     def _guarded(self, action) -> None:
         """Runs an action and checks that it destroyed nothing."""
-        is_keeping = action not in (self.put, self.delete, self.disturb)
+        is_keeping = action not in (self.put, self.overlap, self.delete, self.disturb)
         before = self._good_shards() if is_keeping else {}
         misdirected = self.world.misdirected
         unreadable = self._unreadable() if action != self.heal else []
@@ -225,19 +242,23 @@ class Trial:
         was_unfinished = key in self.unfinished
         self.unfinished.add(key)
         try:
-            report = self.store.put(key, value)
-        except reed.QuorumNotReached:
+            between, self._between = self._between, None
+            report = self.store.put(key, value if between is None else Overlapped(value, between))
+        except (reed.QuorumNotReached, reed.StoreBusy) as error:
+            # It was moved meanwhile: then nothing was committed, and nothing need be wrong.
+            was_moved = isinstance(error, reed.StoreBusy)
             self.model[key] = before
             if not was_unfinished:
                 self.unfinished.discard(key)
-            self._require_trouble("put was refused")
+            if not was_moved:
+                self._require_trouble("put was refused")
         except reed.Uncertain:
             self._require_trouble("put is uncertain")
         else:
             self.model[key] = {value}
             self.unfinished.discard(key)
-            if self.intruded is not None:
-                return
+            if self.intruded is not None or between is not None:
+                return  # what it was to be measured by may have changed in its middle
             # Every disk is a failure domain.
             assert report.shards_written >= self.store.config.write_quorum, report
             good = self._count_good(key, report.object.version)
@@ -249,6 +270,12 @@ class Trial:
             held = sum(self._has_entry(slot, key, report.object.version) for slot in active)
             assert held >= len(active) - misdirected, (
                 f"{len(active)} slots are active, {held} have the entry")
+
+    def overlap(self) -> None:
+        """A put in whose middle something else happens to the store."""
+        self._between = self.rng.choice([self.migrate, self.repair, self.reconcile, self.scrub])
+        self.log[-1] += f" by {self._between.__name__}"
+        self.put()
 
     def get(self, key: str | None = None) -> None:
         is_range = key is None and self.rng.random() < 0.3
