@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..errors import FormatError, InvalidParameter, LeaseHeld, ReedError, WrongTarget
 from ..files.work import Watch, Workers
 from . import layout
-from .catalogue import settle
+from .catalogue import KeyState, settle
 from .entries import Slot
 from .examine import mend
 from .reports import RebuildReport
@@ -79,10 +79,11 @@ def synchronise(roster: Roster, guard, numbers: list[int],
     for key in roster.list_keys():
         check()
         with guard, roster.lock():
+            state, answers = roster.ask(key)
             for member in members:
                 if member.number not in failed:
                     try:
-                        copied += _give(roster, member, key)
+                        copied += _give(roster, member, key, state, answers)
                     except (OSError, ReedError) as error:
                         failed[member.number] = describe(error)
     with guard, roster.lock():
@@ -102,11 +103,10 @@ def synchronise(roster: Roster, guard, numbers: list[int],
     return copied, failed
 
 
-def _give(roster: Roster, member: Member, key: str) -> bool:
+def _give(roster: Roster, member: Member, key: str, state: KeyState, answers: dict) -> bool:
     """Writes one record to a target that is catching up, where it is not as it should be."""
     if not member.is_present:
         raise OSError(member.reason)
-    state, answers = roster.ask(key)
     own = roster.entries_on(member, key)
     if own and member.slot.is_counted:
         # With its own vote: what it alone has was never committed, and others may have been
