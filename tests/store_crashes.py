@@ -49,6 +49,16 @@ def open_store(base, now=0.0):
     return reed.Store.open(places, threads=1, clock=clock, host="host")
 
 
+def clock_of(act):
+    """When an act is done, in seconds after the store was made."""
+    return 100 * 3600.0 if act in ("reclaim", "retire") else 0.0
+
+
+def others(base):
+    """The targets that a store moves to."""
+    return [Path(base) / f"disk{number}" for number in range(4, 8)]
+
+
 ACTS = {
     "put": lambda store, base: store.put("new", NEW),
     "overwrite": lambda store, base: store.put("old", NEW),
@@ -58,11 +68,13 @@ ACTS = {
     "reconcile": lambda store, base: store.reconcile(),
     "migrate": lambda store, base: store.migrate(code=reed.Replication(3)),
     "reclaim": lambda store, base: store.reclaim(),
+    "move": lambda store, base: store.migrate(targets=others(base)),
+    "retire": lambda store, base: store.retire(),
 }
 
 if __name__ == "__main__":
     act, base, call = sys.argv[1:]
-    with open_store(base, 100 * 3600.0 if act == "reclaim" else 0.0) as store:
+    with open_store(base, clock_of(act)) as store:
         die_at(int(call))
         ACTS[act](store, base)
     os._exit(0)

@@ -26,6 +26,21 @@ class Clock(SystemClock):
         return self.boot
 
 
+class Overlapped:
+    """A source in whose middle something else happens."""
+
+    def __init__(self, data, happens):
+        self._data, self._happens, self._reads = data, happens, 0
+
+    def readinto(self, buffer):
+        self._reads += 1
+        if self._reads == 2:
+            self._happens()
+        count = min(len(buffer), len(self._data))
+        buffer[:count], self._data = self._data[:count], self._data[count:]
+        return count
+
+
 def folders(base, count):
     """New folders below `base`."""
     made = [Path(base) / f"disk{number}" for number in range(count)]

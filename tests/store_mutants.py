@@ -22,6 +22,7 @@ TRIALS = "tests/simulate/store_trials.py 0 2000"
 STORE = "-m pytest -q -x tests/test_store.py"
 OVERLAPS = "-m pytest -q -x tests/test_store_overlaps.py"
 FENCE = "-m pytest -q -x tests/test_store_fence.py"
+RETIRE = "-m pytest -q -x tests/test_store_retire.py"
 RECORDS = "-m pytest -q -x tests/test_store_records.py"
 
 
@@ -134,9 +135,25 @@ MUTANTS = [
     Mutant("heal a configuration without looking who has the store", "reed/store/roster.py",
            "                    self._replace_config(member, member.own)\n",
            "                    write_config(member.target, member.own, member.slot.target_id)\n"
-           "                    member.stamp = member.target.stamp(layout.CONFIG_NAMES[0])\n"),
+           "                    member.stamp = stamp_of(member.target)\n"),
     Mutant("replace the records of the host that was taken over from", "reed/store/roster.py",
            "takeovers=self.config.takeovers + 1", "takeovers=self.config.takeovers", FENCE),
+    Mutant("let a slot leave that has shards", "reed/store/retire.py",
+           "        if held:\n", "        if False:\n", RETIRE),
+    Mutant("let a slot leave while another does not answer", "reed/store/retire.py",
+           "    if unknown is not None:\n", "    if False:\n", RETIRE),
+    Mutant("let slots leave that were not told", "reed/store/roster.py",
+           "            self._tell_leaving(config)\n", "", RETIRE),
+    Mutant("let fewer slots decide as they are", "reed/store/retire.py",
+           "        roster.accept(key, asked=(state, answers))\n", "        pass\n", RETIRE),
+    Mutant("let slots leave without all keys", "reed/store/roster.py",
+           "counted if asks_all else counted", "counted if False else counted", RETIRE),
+    Mutant("lose the journal with those that leave", "reed/store/retire.py",
+           "                                if member.number not in numbers])\n",
+           "                                if member.number in numbers])\n", RETIRE),
+    Mutant("commit to a slot that left", "reed/store/writer.py",
+           "        if not roster.members.keys() >= set(entry.placement) - {None}:",
+           "        if False:", RETIRE),
     Mutant("identity without the key", "reed/store/entries.py",
            "for text in (store_id, key, str(self)):", "for text in (store_id, 'key', ''):",
            STORE),

@@ -75,6 +75,7 @@ def test_a_lost_target_and_a_lost_object(store, tmp_path):
         flip(path)
     store("get", "key", "-o", "-", expect=2)
     store("scrub", "--repair", expect=2)
+    assert "reed store salvage KEY" in store("get", "key", "-o", "-", expect=2).stderr
     store("salvage", "key", "-o", tmp_path / "out", expect=2)
     assert (tmp_path / "out.partial").exists() and (tmp_path / "out.incident.json").exists()
     for number in (1, 2, 3):
@@ -89,6 +90,23 @@ def test_migrate_and_reclaim(store, tmp_path):
     assert "1 kept" in store("reclaim", "-n", expect=0).stdout
     assert "3 copies" in store("list").stdout
     assert len(shard_files(tmp_path)) == 8
+
+
+def test_a_move_to_other_targets(tmp_path):
+    disks, new = folders(tmp_path / "old", 3), folders(tmp_path / "new", 3)
+    run("store", "create", *disks, "--copies", "3", "--retention-hours", "0",
+        "--allow-shared-devices", expect=0)
+    run("store", "put", "-s", disks[0], "key", "-", input=DATA, text=False, expect=0)
+    assert "migrate" in run("store", "retire", "-s", disks[0], expect=3).stderr
+    onto = [argument for folder in new for argument in ("--onto", folder)]
+    assert "1 object copied" in run("store", "migrate", "-s", disks[0], *onto, expect=0).stdout
+    assert "reclaim" in run("store", "retire", "-s", disks[0], expect=3).stderr
+    run("store", "reclaim", "-s", disks[0], expect=0)
+    assert "3 slots (0, 1, 2)" in run("store", "retire", "-s", disks[0], expect=0).stdout
+    shutil.rmtree(tmp_path / "old")
+    done = run("store", "get", "-s", new[0], "key", "-o", "-", text=False, expect=0)
+    assert done.stdout == DATA
+    run("store", "audit", "-s", new[0], expect=0)
 
 
 @pytest.mark.parametrize("arguments, code, message", [

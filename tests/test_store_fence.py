@@ -110,8 +110,8 @@ def test_what_was_written_after_the_last_look_is_not_acknowledged(tmp_path, monk
 
     barrier = threading.Barrier(6, action=take_over)
 
-    def look(roster, member):
-        looked(roster, member)
+    def look(roster, member, coming=None):
+        looked(roster, member, coming)
         if roster.host == "one" and not came:
             barrier.wait(30)
 

@@ -11,7 +11,7 @@ from reed.files import medium
 from reed.store import FolderTarget, layout, scrub
 from reed.store.reclaim import Reclaim
 from reed.store.roster import Roster
-from store_folders import data_of, flip, folders, make, shard_files
+from store_folders import Overlapped, data_of, flip, folders, make, shard_files
 
 COPIES = reed.Replication(3)
 
@@ -19,21 +19,6 @@ COPIES = reed.Replication(3)
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     monkeypatch.setattr(medium, "fsync", lambda descriptor: None)
-
-
-class Overlapped:
-    """A source in whose middle something else happens."""
-
-    def __init__(self, data, happens):
-        self._data, self._happens, self._reads = data, happens, 0
-
-    def readinto(self, buffer):
-        self._reads += 1
-        if self._reads == 2:
-            self._happens()
-        count = min(len(buffer), len(self._data))
-        buffer[:count], self._data = self._data[:count], self._data[count:]
-        return count
 
 
 def record_files(base, key):

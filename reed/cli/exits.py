@@ -28,6 +28,10 @@ MEANINGS = (
     "found, 5 repair failed, 6 input or output failed, 130 interrupted"
 )
 
+_SALVAGE = "give more shards, or let `reed salvage SHARDS... -o FILE` write what can be proved"
+_SALVAGE_IN_STORE = (
+    "bring more targets back, or let `reed store salvage KEY -o FILE` write what can be proved")
+
 # (error, exit code, what to do next). The first class that fits decides, so that subclasses stand
 # before their bases.
 _RULES = (
@@ -35,13 +39,10 @@ _RULES = (
     (KeyboardInterrupt, Exit.INTERRUPTED, None),
     (errors.NoShardsFound, Exit.NO_METADATA,
      "`reed inspect PATHS...` tells what the files are"),
-    (errors.ObjectSizeUnknown, Exit.NO_METADATA,
-     "give more shards, or let `reed salvage SHARDS... -o FILE` write what can be proved"),
+    (errors.ObjectSizeUnknown, Exit.NO_METADATA, _SALVAGE),
     (errors.UnsupportedFormat, Exit.NO_METADATA, "a newer version of reed may read it"),
-    (errors.BeyondRepair, Exit.BEYOND_REPAIR,
-     "give more shards, or let `reed salvage SHARDS... -o FILE` write what can be proved"),
-    (errors.DigestMismatch, Exit.BEYOND_REPAIR,
-     "give more shards, or let `reed salvage SHARDS... -o FILE` write what can be proved"),
+    (errors.BeyondRepair, Exit.BEYOND_REPAIR, _SALVAGE),
+    (errors.DigestMismatch, Exit.BEYOND_REPAIR, _SALVAGE),
     (errors.ConflictingShards, Exit.BEYOND_REPAIR,
      "`reed inspect SHARDS...` tells them apart; leave out those that are not of this object"),
     (errors.ReadBackMismatch, Exit.INPUT_OUTPUT,
@@ -50,7 +51,8 @@ _RULES = (
     (errors.NotAStore, Exit.NO_METADATA, "give a target of the store with -s"),
     (errors.WrongTarget, Exit.USAGE, "`reed store audit` shows the targets of a store"),
     (errors.LeaseHeld, Exit.USAGE, "`reed store take-over`, when that host has stopped for good"),
-    (errors.ClockJumped, Exit.USAGE, "--accept-clock, when the clock is right"),
+    (errors.ClockJumped, Exit.USAGE,
+     "`reed store reclaim --accept-clock`, when the clock is right"),
     (errors.Uncertain, Exit.INPUT_OUTPUT, "bring more targets back, and repeat"),
     (errors.QuorumNotReached, Exit.INPUT_OUTPUT,
      "bring targets back or free space on them, and repeat"),
@@ -77,9 +79,13 @@ def exit_of(error):
     return next((code for kind, code, _ in _RULES if isinstance(error, kind)), Exit.BUG)
 
 
-def advice_for(error):
-    """What to do next, as a sentence without its stop; None where the error says it all."""
+def advice_for(error, in_store=False):
+    """What to do next, as a sentence without its stop; None where the error says it all.
+
+    :param in_store: a verb of ``reed store`` met it.
+    """
     if isinstance(error, OSError) and error.errno in _ADVICE_BY_ERRNO:
         return _ADVICE_BY_ERRNO[error.errno]
-    return next((advice for kind, _, advice in _RULES if isinstance(error, kind)),
-                "this is a bug in reed: please report it with the output of --debug")
+    advice = next((advice for kind, _, advice in _RULES if isinstance(error, kind)),
+                  "this is a bug in reed: please report it with the output of --debug")
+    return _SALVAGE_IN_STORE if in_store and advice is _SALVAGE else advice

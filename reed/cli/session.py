@@ -52,7 +52,7 @@ class Session:
         """Tells an exception in one line, with what to do next; returns its exit code."""
         code = exit_of(error)
         message = describe_error(error)
-        advice = advice_for(error)
+        advice = advice_for(error, in_store=self.verb.startswith("store "))
         if self.as_json:
             values = {name: _plain(value) for name, value in vars(error).items()}
             self._print(json.dumps({

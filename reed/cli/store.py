@@ -395,7 +395,7 @@ def reconcile(session, targets):
 @where
 @code_options
 @click.option("--onto", "new_targets", multiple=True, type=click.Path(), metavar="DIR",
-              help="A new target; repeat it. The present ones take no more shards.")
+              help="Where objects go, new or of the store; repeat it. The others are emptied.")
 @click.option("--domain", "domains", multiple=True, metavar="NAME",
               help="The failure domain of each --onto.")
 @prefix_option
@@ -405,7 +405,8 @@ def reconcile(session, targets):
 def migrate(session, targets, data_shards, parity_shards, copies, new_targets, domains, prefix,
             unsafe_skip_verify):
     """Move every object, verified when it is read and when it is written. The source stays until
-    `reed store reclaim` has verified the copy again after the retention. Interrupted, repeat it."""
+    `reed store reclaim` has verified the copy again after the retention; then `reed store retire`
+    takes emptied targets out. Interrupted, repeat it."""
     with opened(targets) as store, _counting(session, "migrating") as progress:
         report = store.migrate(
             code=code_of(data_shards, parity_shards, copies), targets=new_targets or None,
@@ -488,6 +489,20 @@ def reclaim(session, targets, dry_run, accept_clock, accept_cached):
 
     return session.finish(Exit.INPUT_OUTPUT if report.refused is not None else Exit.HEALTHY,
                           {"report": report.as_dict()}, lines())
+
+
+@command.command(short_help="Take emptied targets out of the store.")
+@where
+@verb
+def retire(session, targets):
+    """Take the targets out of the store that `reed store migrate --onto` emptied, when `reed store
+    reclaim` has removed what was left on them. Every target must answer."""
+    with opened(targets) as store:
+        report = store.retire(cancel=session.cancel)
+    slots = ", ".join(map(str, report.slots))
+    return session.finish(Exit.HEALTHY, {"report": report.as_dict()}, [
+        f"left the store: {count_text(len(report.slots), 'slot')} ({slots}); nothing at these "
+        "places is needed any more:", *(f"  {_shown(place)}" for place in report.locations)])
 
 
 @command.command(short_help="Show the evidence.")

@@ -235,6 +235,11 @@ class Slot:
     is_draining: bool  # takes no new shards
     is_durable: bool  # as its target declared
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is to stay in the store: it is not being emptied, and did not fail to come."""
+        return not self.is_draining and (self.is_counted or self.state != "stale")
+
     @classmethod
     def from_content(cls, content) -> "Slot":
         _require_fields(content, cls)

@@ -3,7 +3,7 @@ verified. One file for each on every target, never changed."""
 
 from ..errors import FormatError, ReedError
 from . import layout, record
-from .roster import Roster
+from .roster import Member, Roster
 
 
 def write(roster: Roster, *, time: float, nonce: str, actor: str, command: str, flags: dict,
@@ -12,13 +12,11 @@ def write(roster: Roster, *, time: float, nonce: str, actor: str, command: str, 
     content = {"time": time, "actor": actor, "host": roster.host, "command": command,
                "flags": flags, "verified": verified, "outcome": outcome,
                "epoch": roster.config.epoch}
-    name = f"{layout.JOURNAL}/{int(time * 1000):015d}-{nonce}.record"
+    name = f"{int(time * 1000):015d}-{nonce}.record"
     taken, problem = 0, None
     for member in roster.voters():
         try:
-            record.write(member.target, name, record.pack(
-                "journal", roster.config.store_id, member.slot.target_id, None, content),
-                replace=False)
+            _write(roster, member, name, content)
             taken += 1
         except (OSError, ReedError) as error:
             problem = error
@@ -28,6 +26,21 @@ def write(roster: Roster, *, time: float, nonce: str, actor: str, command: str, 
 
 def read(roster: Roster) -> list[dict]:
     """All entries that any target has, in their order."""
+    found = _found(roster)
+    return [found[name] for name in sorted(found)]
+
+
+def spread(roster: Roster, members: list[Member]) -> None:
+    """Gives targets every entry that any other one has: what came later lacks those from before,
+    and the ones that have them leave. Raises OSError, ReadBackMismatch."""
+    found = _found(roster)
+    for member in members:
+        for name in sorted(found.keys() - set(member.target.names(layout.JOURNAL))):
+            _write(roster, member, name, found[name])
+
+
+def _found(roster: Roster) -> dict[str, dict]:
+    """The content of every entry, by its name."""
     found = {}
     for member in roster.reachable():
         try:
@@ -42,4 +55,9 @@ def read(roster: Roster) -> list[dict]:
                         roster.config.store_id, member.slot.target_id)
                 except (OSError, FormatError):
                     continue  # another target has it
-    return [found[name] for name in sorted(found)]
+    return found
+
+
+def _write(roster: Roster, member: Member, name: str, content: dict) -> None:
+    record.write(member.target, f"{layout.JOURNAL}/{name}", record.pack(
+        "journal", roster.config.store_id, member.slot.target_id, None, content), replace=False)

@@ -3,72 +3,111 @@ again before the source goes (``reclaim``)."""
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ..errors import InvalidParameter, LeaseHeld, QuorumNotReached, ReedError
+from ..errors import FormatError, InvalidParameter, LeaseHeld, QuorumNotReached, ReedError
 from ..files.work import Watch
 from .configuring import check_domains, check_quorum, require_other_device
 from .entries import Code, Entry, Slot, Version
 from .rebuild import add_slots, require_empty, synchronise
 from .reports import MigrateReport
-from .roster import Roster
+from .roster import Roster, identify
 from .target import Target
 from .writer import Superseded
 
 
+@dataclass(frozen=True)
+class Destination:
+    """A target that objects are to go to."""
+
+    target: Target
+    domain: str
+    slot: int | None  # the one that it holds already; None: it is new
+
+
 def prepare_targets(
         roster: Roster, targets: Sequence[Target] | None, domains: Sequence[str] | None,
-        chosen: Code) -> list[tuple[Target, str]]:
-    """The new targets of a migration, each with its failure domain; refuses those that cannot take
-    every object in the chosen code. Raises InvalidParameter, WrongTarget."""
+        chosen: Code) -> list[Destination]:
+    """Where a migration goes, when it goes to other targets: new ones, and ones of the store that
+    are to stay. Refuses those that cannot take every object in the chosen code. Raises
+    InvalidParameter, WrongTarget, OSError."""
+    quorum = (roster.config.write_quorum if chosen == roster.config.code
+              else check_quorum(chosen, None))
     if targets is None:
         slots = [slot for slot in roster.config.slots if not slot.is_draining]
         count, labels = len(slots), {slot.domain for slot in slots}
-        added = []
+        destinations = []
     else:
-        names = list(domains) if domains is not None else [
-            f"target {secrets.token_hex(4)}" for _ in targets]
-        if len(names) != len(targets):
+        if domains is not None and len(domains) != len(targets):
             raise InvalidParameter(f"domains must be one for each of {len(targets)} targets, "
-                                   f"not {len(names)}")
-        for target in targets:
-            require_empty(target)
-            require_other_device(roster, target, -1)
-        check_domains(targets, names, 1, roster.config.allows_shared_devices)
-        count, labels = len(targets), set(names)
-        added = list(zip(targets, names, strict=True))
-    if count < chosen.shard_count or len(labels) < check_quorum(chosen, None):
+                                   f"not {len(domains)}")
+        destinations = [
+            _destination(roster, target, None if domains is None else domains[position])
+            for position, target in enumerate(targets)]
+        check_domains(targets, [to.domain for to in destinations], quorum,
+                      roster.config.allows_shared_devices)
+        count, labels = len(targets), {to.domain for to in destinations}
+    if count < chosen.shard_count or len(labels) < quorum:
         raise InvalidParameter(
-            f"{chosen} needs {chosen.shard_count} targets in {check_quorum(chosen, None)} "
-            f"failure domains, not {count} in {len(labels)}")
-    return added
+            f"{chosen} needs {chosen.shard_count} targets in {quorum} failure domains, not {count} "
+            f"in {len(labels)}")
+    return destinations
+
+
+def _destination(roster: Roster, target: Target, domain: str | None) -> Destination:
+    slot = _slot_of(roster, target)
+    if slot is None:
+        require_empty(target)
+    require_other_device(roster, target, -1 if slot is None else slot.number)
+    if domain is None:
+        domain = f"target {secrets.token_hex(4)}" if slot is None else slot.domain
+    return Destination(target, domain, None if slot is None else slot.number)
+
+
+def _slot_of(roster: Roster, target: Target) -> Slot | None:
+    """The slot of this store that a target holds, as when a migration goes on that was interrupted;
+    None when it holds none."""
+    try:
+        target_id, config = identify(target)
+    except (FileNotFoundError, FormatError):
+        return None
+    if config.store_id != roster.config.store_id:
+        return None
+    return next((slot for slot in roster.config.slots if slot.target_id == target_id), None)
 
 
 def enter_code(roster: Roster, guard, entropy: Callable[[int], bytes], chosen: Code,
-               added: Sequence[tuple[Target, str]]) -> None:
-    """Puts the new code, and the new slots, in force."""
-    if added:
+               destinations: Sequence[Destination]) -> None:
+    """Puts the new code in force, and where there are destinations, those as the only slots that
+    take new shards."""
+    staying = {to.slot: to.domain for to in destinations if to.slot is not None}
+    new = [to for to in destinations if to.slot is None]
+    if new:
         first = max(slot.number for slot in roster.config.slots) + 1
-        slots = [Slot(first + position, entropy(16).hex(), target.location, domain,
-                      "syncing", False, False, target.capabilities.durable)
-                 for position, (target, domain) in enumerate(added)]
-        add_slots(roster, guard, slots, [target for target, _ in added])
-        _, failed = synchronise(
-            roster, guard, [slot.number for slot in slots], lambda: None)
+        slots = [Slot(first + position, entropy(16).hex(), to.target.location, to.domain,
+                      "syncing", False, False, to.target.capabilities.durable)
+                 for position, to in enumerate(new)]
+        add_slots(roster, guard, slots, [to.target for to in new])
+        staying |= {slot.number: slot.domain for slot in slots}
+    with guard:
+        behind = [number for number in staying if not roster.members[number].is_voter]
+    if behind:
+        _, failed = synchronise(roster, guard, behind, lambda: None)
         if failed:
             raise QuorumNotReached(
                 "the new targets cannot be used: " + "; ".join(
                     f"slot {number}: {reason}" for number, reason in failed.items()),
-                reached=len(added) - len(failed), needed=len(added), failures=failed)
+                reached=len(destinations) - len(failed), needed=len(destinations),
+                failures=failed)
     with guard, roster.lock():
         config = replace(roster.config, code=chosen,
                          write_quorum=check_quorum(chosen, None)
                          if chosen != roster.config.code
                          else roster.config.write_quorum)
-        if added:
-            new = {slot.number for slot in slots}
+        if destinations:
             config = replace(config, slots=tuple(
-                replace(slot, is_draining=slot.is_draining or slot.number not in new)
+                replace(slot, is_draining=slot.number not in staying,
+                        domain=staying.get(slot.number, slot.domain))
                 for slot in config.slots))
         if config != roster.config:
             roster.change(config)

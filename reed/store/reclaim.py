@@ -81,6 +81,26 @@ def observe(roster: Roster, now: Observation, accept: bool = False) -> None:
         raise problem
 
 
+def unknown_slots(roster: Roster) -> str | None:
+    """Which slots may know of something and do not answer; None when there is none. One that never
+    came in, because giving it the records failed, knows of nothing."""
+    unknown = [f"slot {member.number}: {member.reason}" for member in roster.members.values()
+               if not member.is_voter and (member.slot.is_counted
+                                           or member.slot.state != "stale")]
+    return "; ".join(unknown) or None
+
+
+def check_clock(roster: Roster, guard, clock: Clock, accept: bool = False) -> None:
+    """Raises ClockJumped until it is accepted; else writes down what the clock says."""
+    with guard, roster.lock():
+        before, now = latest_observation(roster), Observation.of(clock)
+        wrong = "it was never seen before" if before is None else jump(before, now)
+        if wrong is not None and not accept:
+            raise ClockJumped(f"{wrong}, so retention cannot be counted; nothing was removed. "
+                              "When the clock is right, say so (accept_clock)")
+        observe(roster, now, accept)
+
+
 @dataclass
 class _Plan:
     versions: dict[str, list[Entry]] = field(default_factory=dict)
@@ -102,19 +122,7 @@ class Reclaim:
 
     def refusal(self) -> str | None:
         """Why nothing may be removed now, because some target does not answer."""
-        unknown = [f"slot {member.number}: {member.reason}"
-                   for member in self._roster.members.values() if not member.is_voter]
-        return "; ".join(unknown) or None
-
-    def check_clock(self, accept: bool) -> None:
-        """Raises ClockJumped until it is accepted; else writes down what the clock says."""
-        with self._guard, self._roster.lock():
-            before, now = latest_observation(self._roster), Observation.of(self._clock)
-            wrong = "it was never seen before" if before is None else jump(before, now)
-            if wrong is not None and not accept:
-                raise ClockJumped(f"{wrong}, so retention cannot be counted; nothing was removed. "
-                                  "When the clock is right, say so (accept_clock)")
-            observe(self._roster, now, accept)
+        return unknown_slots(self._roster)
 
     def plan(self, now: float) -> _Plan:
         """What may go, by what is there; verifies what stays."""
@@ -264,7 +272,7 @@ class Reclaim:
         if refused is not None:
             return ReclaimReport(f"some targets do not answer: {refused}", (), {}, (), 0, 0, 0, 0,
                                  0, dry_run)
-        self.check_clock(accept_clock)
+        check_clock(self._roster, self._guard, self._clock, accept_clock)
         plan = self.plan(now)
         versions = [(key, str(entry.version)) for key, old in plan.versions.items()
                     for entry in old]

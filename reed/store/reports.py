@@ -175,6 +175,14 @@ class MigrateReport(Report):
 
 
 @dataclass(frozen=True)
+class RetireReport(Report):
+    """The result of ``retire``."""
+
+    slots: tuple[int, ...]  # that left the store
+    locations: tuple[str, ...]  # where their targets are: nothing there is needed any more
+
+
+@dataclass(frozen=True)
 class ReclaimReport(Report):
     """The result of ``reclaim``; with ``dry_run`` what would be done."""
 

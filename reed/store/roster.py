@@ -103,6 +103,15 @@ def identify(target: Target) -> tuple[str, Config]:
     return target_id, config
 
 
+def stamp_of(target: Target) -> object:
+    """What differs when the configuration on a target was written anew. Raises FileNotFoundError
+    when it has neither copy; OSError."""
+    for name in layout.CONFIG_NAMES[:-1]:
+        with contextlib.suppress(FileNotFoundError):
+            return target.stamp(name)
+    return target.stamp(layout.CONFIG_NAMES[-1])
+
+
 class Roster:
     """All slots of one store, opened.
 
@@ -206,7 +215,7 @@ class Roster:
         try:
             target = member.target if member.is_present else (
                 self._targets.get(member.slot.target_id) or self._locate(member.slot.location))
-            stamp = target.stamp(layout.CONFIG_NAMES[0])
+            stamp = stamp_of(target)
             if not member.is_present or stamp != member.stamp:
                 target_id, own = identify(target)
                 if (target_id, own.store_id) != (member.slot.target_id, self.config.store_id):
@@ -269,18 +278,22 @@ class Roster:
                 holder=self.config.writer, host=self.host)
         self.require_majority()
 
-    def require_in_force(self, member: Member) -> None:
+    def require_in_force(self, member: Member, coming: Config | None = None) -> None:
         """Looks, right before something on a target is changed or removed, whether the target has
         still the configuration that this works under: a lock of one host does not keep another
-        host out. Raises LeaseHeld; WrongTarget; OSError."""
-        stamp = member.target.stamp(layout.CONFIG_NAMES[0])
+        host out. Raises LeaseHeld; WrongTarget; OSError.
+
+        :param coming: one that this is just writing there, and of which a copy may stand already.
+        """
+        stamp = stamp_of(member.target)
         if stamp == member.stamp:
             return
         target_id, own = identify(member.target)
         if (target_id == member.slot.target_id and own.epoch > self.config.epoch
                 and own.writer != self.host):
             raise self._fenced_by(own)
-        if (target_id, own.identity) != (member.slot.target_id, member.own.identity):
+        known = [config.identity for config in (member.own, coming) if config is not None]
+        if target_id != member.slot.target_id or own.identity not in known:
             raise WrongTarget(f"{member.target.location} is not what it was a moment ago",
                               location=member.target.location)
         member.stamp = stamp
@@ -314,8 +327,11 @@ class Roster:
         deadline = time.monotonic() + wait_seconds
         while True:
             with contextlib.ExitStack() as stack:
+                locked = {slot.target_id for slot in self.config.slots}
                 if self._take_locks(stack):
                     self.refresh()
+                    if not {slot.target_id for slot in self.config.slots} <= locked:
+                        continue  # of the slots that came meanwhile none is locked
                     self._finish_change()
                     if not takes_over:
                         self.require_writer()
@@ -424,21 +440,23 @@ class Roster:
     def is_there(self, member: Member) -> bool:
         """Whether a target is still the one that was looked at, and not an empty place."""
         try:
-            return member.target.stamp(layout.CONFIG_NAMES[0]) == member.stamp
+            return stamp_of(member.target) == member.stamp
         except OSError:
             return False
 
-    def list_keys(self, prefix: str = "", fan: str | None = None) -> list[str]:
+    def list_keys(self, prefix: str = "", fan: str | None = None,
+                  asks_all: bool = False) -> list[str]:
         """Every key that may have a committed entry, in order; some may turn out to be deleted.
         Raises Uncertain when too few slots can be listed.
 
         :param fan: only the keys of this folder; no other is looked into.
+        :param asks_all: every key of which any counted slot has an entry, committed or not.
         """
         folder = layout.OBJECTS if fan is None else f"{layout.OBJECTS}/{fan}"
         above = "" if fan is None else f"{fan}/"
         counted = self.config.counted
         # A committed entry is on a majority, so it is on one of any so many.
-        needed = counted - self.config.majority + 1
+        needed = counted if asks_all else counted - self.config.majority + 1
         names: set[str] = set()
         listed = 0
         self.require_majority()
@@ -574,7 +592,10 @@ class Roster:
 
     def change(self, config: Config, step: int = 1) -> None:
         """Puts a configuration in force, under the lock; the epoch is set here. Targets that fail
-        to take it are excluded from it. Raises Uncertain."""
+        to take it are excluded from it. Raises Uncertain.
+
+        A slot that it does not have leaves the store: what must hold before is in ``retire``.
+        """
         while True:
             epochs = [member.own.epoch for member in self.members.values() if member.own]
             config = replace(config, epoch=max([*epochs, self.config.epoch, config.epoch]) + step,
@@ -585,6 +606,7 @@ class Roster:
                 raise Uncertain(f"only {active} of {config.majority} slots took the new "
                                 "configuration", answered=active, needed=config.majority)
             self._adopt_targets(config)
+            self._tell_leaving(config)
             failures = self._write_config(config)
             if not failures:
                 config = replace(config, is_settled=True)
@@ -598,6 +620,25 @@ class Roster:
         chosen = self._chosen()
         if chosen is not None and chosen.writer != self.host:
             raise self._fenced_by(chosen)
+
+    def _tell_leaving(self, config: Config) -> None:
+        """Writes a configuration to every counted slot that it does not have, before any other.
+        They may be a majority of the one before: with that they would pass for the store when
+        nothing else answers. Until the others have it, the one before is in force, and they vote.
+        Raises Uncertain when one does not take it."""
+        staying = {slot.number for slot in config.slots}
+        for member in self.members.values():
+            if member.number in staying or not member.slot.is_counted:
+                continue
+            try:
+                if not member.is_present:
+                    raise OSError(member.reason)
+                self._replace_config(member, config)
+            except LeaseHeld:
+                raise
+            except (OSError, ReedError) as error:
+                raise Uncertain(f"slot {member.number} cannot be told that it leaves the store: "
+                                f"{describe(error)}; it stays") from error
 
     def _write_config(self, config: Config) -> set[int]:
         """Writes a configuration to every slot that is not stale; returns those that failed. Raises
@@ -623,10 +664,10 @@ class Roster:
         host that takes over meanwhile one is left, and the newer one counts."""
         def check() -> None:
             if member.stamp is not None:
-                self.require_in_force(member)
+                self.require_in_force(member, config)
 
         write_config(member.target, config, member.slot.target_id, check)
-        stamp = member.target.stamp(layout.CONFIG_NAMES[0])
+        stamp = stamp_of(member.target)
         _, own = identify(member.target)  # whose stamp that is
         if own.writer != self.host and own.epoch > config.epoch:
             raise self._fenced_by(own)

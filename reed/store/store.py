@@ -22,7 +22,7 @@ from ..files.digests import digest_number, preferred_digest
 from ..files.work import Watch, Workers
 from ..files.writing import read_back_object
 from . import audit as audit_module
-from . import journal, layout, rebuild, reclaim, recover, roster, salvage, scrub
+from . import journal, layout, rebuild, reclaim, recover, retire, roster, salvage, scrub
 from .clock import Clock, Observation, SystemClock
 from .configuring import check_domains, check_quorum, code_of, require_other_device
 from .entries import Config, Entry, Slot, Version
@@ -43,6 +43,7 @@ from .reports import (
     RebuildReport,
     ReclaimReport,
     RepairedObject,
+    RetireReport,
     ScrubReport,
     SlotState,
 )
@@ -453,9 +454,10 @@ class Store:
 
         Each object is read with every block and the digest verified, put anew, read back, and only
         then superseded, if nobody changed it meanwhile. The source is kept for its retention and
-        goes only by ``reclaim``, which verifies the copy on the medium once more. ``targets``: new,
-        empty ones; the present ones take no more shards. Interrupted, call it again.
-        ``progress(done, total)`` counts keys.
+        goes only by ``reclaim``, which verifies the copy on the medium once more. ``targets``:
+        where objects are to be from now on: new, empty ones, and ones of the store that stay; every
+        other one takes no more shards, and leaves by ``retire``. Interrupted, call it again with
+        the same. ``progress(done, total)`` counts keys.
 
         ``unsafe_skip_verify`` is for drills: the copies are not read back, every entry says so, and
         the source of such a copy is never reclaimed. What is read is verified even then.
@@ -465,14 +467,14 @@ class Store:
             self._roster.require_writer()
             chosen = self._roster.config.code if code is None else (
                 code_of(code, self._roster.config.code.block_size))
-            added = prepare_targets(
+            destinations = prepare_targets(
                 self._roster, None if targets is None else _open_all(targets), domains, chosen)
             flags = {"code": str(chosen), "prefix": prefix,
-                     "targets": [target.location for target, _ in added],
+                     "targets": [to.target.location for to in destinations],
                      "unsafe_skip_verify": unsafe_skip_verify}
             self._journal("migrate", flags, "every block and the digest, as they are read; the "
                           + ("copies were not" if unsafe_skip_verify else "copies read back"), {})
-        enter_code(self._roster, self._guard, self._entropy, chosen, added)
+        enter_code(self._roster, self._guard, self._entropy, chosen, destinations)
         return migrate_objects(self, prefix, unsafe_skip_verify, progress, Watch(None, cancel))
 
     def reclaim(self, *, dry_run: bool = False, accept_clock: bool = False,
@@ -497,6 +499,26 @@ class Store:
                               " from the medium") + " and is whole", outcome)
 
         return work.run(self._now(), dry_run, accept_clock, write_journal)
+
+    def retire(self, *, cancel: Cancel = None) -> RetireReport:
+        """Takes the slots out of the store that ``migrate`` to other targets emptied: their targets
+        are not needed any more. Every slot must answer, and no version may have a shard there:
+        ``reclaim`` removes the superseded ones when their retention has ended. Nobody can write
+        while the records of all objects are compared.
+
+        Raises InvalidParameter, Uncertain, ClockJumped, LeaseHeld, StoreBusy, Cancelled, OSError.
+        """
+        def write_journal(leaving: list[Slot]) -> None:
+            self._journal("retire", {"slots": [slot.number for slot in leaving]},
+                          "every slot that stays has every record, and no version a shard on one "
+                          "that leaves",
+                          {"forgets": [slot.target_id for slot in leaving],
+                           "were at": [slot.location for slot in leaving]})
+
+        left = retire.retire(self._roster, self._guard, self._workers, self._clock, self._now(),
+                             Watch(None, cancel), write_journal)
+        return RetireReport(slots=tuple(slot.number for slot in left),
+                            locations=tuple(slot.location for slot in left))
 
     def audit(self, prefix: str = "", *, with_objects: bool = True,
               cancel: Cancel = None) -> AuditReport:

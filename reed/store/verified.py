@@ -22,11 +22,11 @@ class ScrubStates:
 
     def _load(self, slot: int, fan: str) -> dict:
         if (slot, fan) not in self._loaded:
-            member = self._roster.members[slot]
+            member = self._roster.members.get(slot)
             content = {}
             # Lost results are lost: the shards count as never verified.
             with contextlib.suppress(OSError):
-                if member.is_present:
+                if member is not None and member.is_present:
                     content = _read(self._roster, member, fan)
             self._loaded[slot, fan] = content
         return self._loaded[slot, fan]

@@ -224,6 +224,9 @@ class Put:
                  for other in (*state.committed, *state.undecided)):
             raise StoreBusy(f"{self._key!r} was migrated while this was put, and nothing was "
                             "committed: put it again")
+        if not roster.members.keys() >= set(entry.placement) - {None}:
+            raise StoreBusy(f"a slot that {self._key!r} was to be put on left the store meanwhile, "
+                            "and nothing was committed: put it again")
         for writer in writers:
             # A target that was replaced meanwhile must not be taken for its slot, and one that
             # missed something does not count.

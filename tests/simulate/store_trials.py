@@ -89,6 +89,7 @@ class Trial:
         self.faulty: list[str] = []
         self.log: list[str] = []
         self._between = None  # what happens in the middle of the next put
+        self.moving: list[str] = []  # the disks that objects move to; none when nothing moves
         self.serial = 0
         # When a value was put, or a key last deleted, in puts since the beginning.
         self.born: dict[tuple[str, object], float] = {(key, ABSENT): 0 for key in KEYS}
@@ -122,10 +123,10 @@ class Trial:
         actions = ([self.put] * 6 + [self.overlap] * 2 + [self.get] * 4 + [self.delete] * 2
                    + [self.list]
                    + [self.scrub] * 2 + [self.repair] * 2 + [self.reconcile] * 2 + [self.rebuild]
-                   + [self.reclaim] * 2 + [self.migrate] + [self.audit] + [self.disturb] * 8
-                   + [self.heal])
+                   + [self.reclaim] * 2 + [self.migrate] + [self.move, self.retire]
+                   + [self.audit] + [self.disturb] * 8 + [self.heal])
         writing = (self.put, self.overlap, self.delete, self.repair, self.reconcile,
-                   self.rebuild, self.reclaim, self.migrate)
+                   self.rebuild, self.reclaim, self.migrate, self.move, self.retire)
         for _ in range(steps):
             action = self.rng.choice(actions)
             self.clock.now += self.rng.choice([0, 1, 60, 4000])
@@ -368,9 +369,10 @@ class Trial:
         except reed.Uncertain as error:
             assert self._has_unfinished() or len(self.faulty) > 1, error
         # The new disk takes the old one's place among the faulty: it may lack something still.
-        if slot.location in self.faulty and any(
-                now.location == disk.location for now in self.store.config.slots):
-            self.faulty[self.faulty.index(slot.location)] = disk.location
+        if any(now.location == disk.location for now in self.store.config.slots):
+            for places in (self.faulty, self.moving):
+                if slot.location in places:
+                    places[places.index(slot.location)] = disk.location
 
     def reclaim(self) -> None:
         try:
@@ -383,7 +385,7 @@ class Trial:
             self._require_trouble("a disk failed")
 
     def migrate(self) -> None:
-        count = len(self.store.config.slots)
+        count = sum(not slot.is_draining for slot in self.store.config.slots)
         code, needed = self.rng.choice(SHAPES)
         if needed > count or code.parity_shards < self.fault_limit:
             return
@@ -394,6 +396,33 @@ class Trial:
             self.store.migrate(code=code)
         except reed.Uncertain:
             self._require_trouble("migration is uncertain")
+
+    def move(self) -> None:
+        """To other disks, some of them new: goes on where it was when it did not end."""
+        if not self.moving:
+            stay = [slot.location for slot in self.store.config.slots
+                    if slot.location not in self.faulty]
+            count = len(self.store.config.slots)
+            stay = self.rng.sample(stay, self.rng.randint(0, len(stay)))[:count - 1]
+            self.moving = [*stay, *(self._new_disk().location for _ in range(count - len(stay)))]
+        try:
+            self.store.migrate(targets=[self.disks[location] for location in self.moving])
+        except (reed.Uncertain, reed.QuorumNotReached, OSError, reed.FormatError,
+                reed.WrongTarget) as error:
+            self._require_trouble(str(error))
+
+    def retire(self) -> None:
+        try:
+            self.store.retire()
+        except reed.InvalidParameter:
+            return  # nothing moves, or something is there still
+        except (reed.Uncertain, OSError, reed.ReadBackMismatch) as error:
+            self._require_trouble(str(error))
+        except reed.ClockJumped as error:
+            raise AssertionError("the clock did not jump") from error
+        else:
+            self.log[-1] += " which left"
+            self.moving = []
 
     def audit(self) -> None:
         report = self.store.audit()
