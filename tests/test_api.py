@@ -11,6 +11,7 @@ import itertools
 import mmap
 import os
 import pickle
+import random
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import pytest
 import reed
 from reed import _core
 
+SEED = 20261123
 DATA = np.arange(40, dtype=np.uint8).reshape(4, 10)
 
 
@@ -295,6 +297,31 @@ def test_overlap_is_refused_and_nothing_written(code, shards):
     woven[[0, 1, 3, 4]] = DATA
     code.encode([woven[0], woven[1], woven[3], woven[4]], out=[woven[2], woven[5]])
     assert np.array_equal(woven[[2, 5]], [shards[4], shards[5]])
+
+
+def test_overlap_is_what_it_is_anywhere_in_memory():
+    """Rows at random places of one buffer, against all pairs; sources may share bytes."""
+    rng = random.Random(SEED)
+    arena = np.frombuffer(rng.randbytes(160), np.uint8).copy()
+    code, found = reed.ReedSolomon(3, 2), set()
+    for _ in range(3000):
+        size = rng.randint(1, 24)
+        rows = [(begin, begin + size) for begin in (rng.randrange(160 - size) for _ in range(5))]
+        overlaps = any(a[0] < b[1] and b[0] < a[1] for t, a in enumerate(rows[3:], 3)
+                       for b in rows[:t])
+        views = [arena[begin:end] for begin, end in rows]
+        before = arena.copy()
+        try:
+            code.encode(views[:3], out=views[3:])
+        except reed.InvalidParameter as error:
+            assert overlaps and "overlap" in str(error) and np.array_equal(arena, before), (
+                SEED, rows)
+        else:
+            assert not overlaps, (SEED, rows)
+            expected = code.encode([before[begin:end] for begin, end in rows[:3]])
+            assert np.array_equal(views[3:], expected), (SEED, rows)
+        found.add(overlaps)
+    assert found == {True, False}
 
 
 def test_refused_calls_write_nothing(code, shards):

@@ -399,7 +399,7 @@ class Trial:
 
     def move(self) -> None:
         """To other disks, some of them new: goes on where it was when it did not end."""
-        if not self.moving:
+        if len(self.moving) < self.store.config.code.shard_count:  # none, or for another code
             stay = [slot.location for slot in self.store.config.slots
                     if slot.location not in self.faulty]
             count = len(self.store.config.slots)
