@@ -9,7 +9,8 @@ import pytest
 
 import reed
 from reed.files import medium
-from reed.store import layout, migrate, retire, roster
+from reed.store import entries, layout, migrate, rebuild, retire, roster
+from reed.store import store as store_module
 from reed.store.entries import Version
 from store_folders import CODE, Overlapped, data_of, flip, folders, make, shard_files
 
@@ -344,6 +345,278 @@ def test_targets_that_could_not_be_added_leave_again(tmp_path, monkeypatch):
         assert store.reclaim().refused is None  # they never knew of anything
         assert store.retire().slots == tuple(range(6, 12))
         assert objects(store) == data and store.audit().verdict == "healthy"
+
+
+# ---- who is the store ----------------------------------------------------------------------------
+
+
+def stop_at(monkeypatch, location, slot_count):
+    """The process dies when the configuration of so many slots is written to one target."""
+    actual = roster.write_config
+
+    def write_config(target, config, target_id, check=None):
+        if len(config.slots) == slot_count and target.location == str(location):
+            raise KeyboardInterrupt
+        return actual(target, config, target_id, check)
+
+    monkeypatch.setattr(roster, "write_config", write_config)
+
+
+def away(*paths):
+    for path in paths:
+        path.rename(path.with_name(f"away {path.name}"))
+
+
+def back(*paths):
+    for path in paths:
+        path.with_name(f"away {path.name}").rename(path)
+
+
+def half_retired(tmp_path, monkeypatch):
+    """Two of three slots that stay have the new configuration, and all that leave."""
+    store = make(tmp_path)
+    data = put_some(store)
+    new = move(store, tmp_path, 3, COPIES)
+    with monkeypatch.context() as patched:
+        stop_at(patched, new[2], 3)
+        with pytest.raises(KeyboardInterrupt):
+            store.retire()
+    store.close()
+    return data, new, store.clock
+
+
+def test_what_was_finished_without_a_slot_is_not_undone_by_it(tmp_path, monkeypatch):
+    """The others go on alone; then they are away, and the one that missed it meets those that left:
+    six of nine, and one."""
+    data, new, clock = half_retired(tmp_path, monkeypatch)
+    away(new[2])
+    with reed.Store.open(new[0], clock=clock) as store:
+        store.put("key/0", b"newer")
+        store.delete("key/1")
+    back(new[2])
+    away(*new[:2])
+    with pytest.raises(reed.Uncertain), reed.Store.open(
+            [*old(tmp_path), new[2]], clock=clock) as store:
+        store.read("key/0")
+    back(*new[:2])
+    with reed.Store.open([*old(tmp_path), *new], clock=clock) as store:
+        del data["key/1"]
+        assert objects(store) == {**data, "key/0": b"newer"}
+        store.reconcile()
+        assert store.audit().verdict == "healthy"
+
+
+def test_retire_again_finishes_what_was_interrupted(tmp_path, monkeypatch):
+    data, new, clock = half_retired(tmp_path, monkeypatch)
+    with reed.Store.open(new, clock=clock) as store:
+        audit = store.audit()
+        assert audit.verdict == "degraded" and "not finished" in " ".join(audit.warnings)
+        with pytest.raises(reed.InvalidParameter, match="no slot is being emptied"):
+            store.retire()
+        assert store.audit().verdict == "healthy"
+    for folder in [*old(tmp_path), new[0]]:
+        shutil.rmtree(folder)
+    with reed.Store.open(new[1:], clock=clock) as store:
+        assert objects(store) == data
+
+
+def test_slots_get_a_vote_only_when_those_that_vote_know_it(tmp_path, monkeypatch):
+    """Four of six cannot take the configuration in which twelve vote: alone they are a majority."""
+    with make(tmp_path, code=COPIES) as store:
+        store.put("key", b"old")
+        new = folders(tmp_path / "new", 6)
+        actual = roster.write_config
+
+        def write_config(target, config, target_id, check=None):
+            if config.counted == 12 and target.location in map(str, old(tmp_path, 4)):
+                raise OSError(errno.ENOSPC, "no space left")
+            return actual(target, config, target_id, check)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(roster, "write_config", write_config)
+            with pytest.raises(reed.Uncertain, match="took the new configuration"):
+                store.migrate(targets=new)
+        assert store.config.counted == 6
+        store.put("key", b"newer")
+    away(*new, *old(tmp_path)[4:])
+    with reed.Store.open(old(tmp_path, 4)) as store:
+        assert store.read("key") == b"newer"
+
+
+def test_a_lock_of_slots_that_left_is_none(tmp_path):
+    with make(tmp_path) as store:
+        put_some(store)
+        new = move(store, tmp_path, 3, COPIES)
+        with reed.Store.open(tmp_path / "disk0", clock=store.clock) as other:
+            away(*new)
+            assert len(store._roster.voters()) == 9 and store.slots()[6].state == "absent"
+            back(*new)
+            other.retire()
+            with (store._roster.lock(), pytest.raises(reed.StoreBusy),
+                  other._roster.lock(wait_seconds=0.05)):
+                pass
+            assert len(store.config.slots) == 3
+
+
+# ---- targets that failed to come -----------------------------------------------------------------
+
+
+def add_and_die(store, new, monkeypatch, at_key=None, **options):
+    """New slots are added, and get records up to one key."""
+    actual = rebuild._give
+
+    def give(store_roster, member, key, *arguments):
+        if key == at_key:
+            raise KeyboardInterrupt
+        return actual(store_roster, member, key, *arguments)
+
+    def synchronise(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rebuild, "_give", give)
+        if at_key is None:
+            patched.setattr(migrate, "synchronise", synchronise)
+        with pytest.raises(KeyboardInterrupt):
+            store.migrate(targets=new, **options)
+
+
+@pytest.mark.parametrize("comes_by", ["migrate", "reconcile"])
+def test_what_was_removed_meanwhile_does_not_come_with_new_targets(tmp_path, monkeypatch, comes_by):
+    """They have the record of a key of which everybody else forgot that it was deleted."""
+    with make(tmp_path, count=3, code=COPIES) as store:
+        for key in ("a", "b", "c"):
+            store.put(key, b"1")
+            store.put(key, key.encode())
+        new = folders(tmp_path / "new", 6)
+        add_and_die(store, new, monkeypatch, "c", code=CODE)
+        away(tmp_path / "new")
+        store.delete("a")
+        store.clock.now += 2 * DAY
+        report = store.reclaim()
+        assert report.refused is None and report.tombstones == ("a",) and len(report.versions) == 4
+        back(tmp_path / "new")
+        if comes_by == "migrate":
+            assert store.migrate(targets=new, code=CODE).complete
+        else:
+            assert store.reconcile().complete
+        assert objects(store) == {"b": b"b", "c": b"c"}
+        assert store.scrub().status == "clean" and store.audit().verdict == "healthy"
+        assert not any(entries_of(store, "a").values())
+
+
+def test_nothing_is_placed_on_targets_that_did_not_come(tmp_path, monkeypatch):
+    with make(tmp_path) as store:
+        add_and_die(store, folders(tmp_path / "new", 6), monkeypatch)
+        shutil.rmtree(tmp_path / "new")
+        store.put("first", b"first")  # which writes them out
+        away(tmp_path / "disk2")
+        for number in range(10):
+            store.put(f"key/{number}", data_of(number, 3_000))
+        back(tmp_path / "disk2")
+        with pytest.raises(reed.InvalidParameter, match=r"8\+4 needs 12 targets .* not 6 in 6"):
+            store.migrate(code=reed.ReedSolomon(8, 4))
+        store.reconcile()
+        assert store.scrub(repair=True).status == "clean"
+        assert {store.stat(key).status for key in objects(store)} == {"healthy"}
+        store.delete("key/0")
+        store.clock.now += 2 * DAY
+        assert store.reclaim().tombstones == ("key/0",)
+        store.retire()
+        assert store.audit().verdict == "healthy" and len(objects(store)) == 10
+
+
+# ---- two at once, and what nobody can mean -------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_two_migrations_that_add_targets_at_once(tmp_path, monkeypatch, is_same):
+    with make(tmp_path) as store, reed.Store.open(tmp_path / "disk0", threads=1) as other:
+        data = put_some(store)
+        new = folders(tmp_path / "new", 6)
+        others = new if is_same else folders(tmp_path / "others", 6)
+        actual = migrate.add_slots
+
+        def add_slots(store_roster, *arguments):
+            monkeypatch.setattr(migrate, "add_slots", actual)
+            assert other.migrate(targets=others).complete
+            return actual(store_roster, *arguments)
+
+        monkeypatch.setattr(migrate, "add_slots", add_slots)
+        if is_same:
+            with pytest.raises(reed.WrongTarget, match="holds target"):
+                store.migrate(targets=new)
+        else:
+            assert store.migrate(targets=new).complete
+        assert objects(store) == data
+        assert len(store.slots()) == (12 if is_same else 18)
+    with reed.Store.open(tmp_path / "disk0") as store:
+        assert objects(store) == data
+
+
+def test_a_migration_to_slots_that_leave_meanwhile(tmp_path, monkeypatch):
+    with make(tmp_path, retention_hours=0) as store:
+        data = put_some(store)
+        new = move(store, tmp_path)
+        actual = store_module.enter_code
+
+        def enter_code(*arguments):
+            with reed.Store.open(new[0], clock=store.clock) as other:
+                other.retire()
+            return actual(*arguments)
+
+        monkeypatch.setattr(store_module, "enter_code", enter_code)
+        with pytest.raises(reed.StoreBusy, match="left the store meanwhile"):
+            store.migrate(targets=old(tmp_path))
+        assert not any(slot.is_draining for slot in store.slots())
+        assert objects(store) == data
+
+
+def test_a_target_is_named_once(tmp_path):
+    with make(tmp_path) as store:
+        disks, new = old(tmp_path), folders(tmp_path / "new", 6)
+        (tmp_path / "link").symlink_to(new[0])
+        for targets in ([disks[0], *disks[:5]], [new[0], *new[:5]], [tmp_path / "link", *new[:5]]):
+            with pytest.raises(reed.InvalidParameter, match="is given 2 times"):
+                store.migrate(targets=targets)
+        assert len(store.slots()) == 6
+    with pytest.raises(reed.InvalidParameter, match="is given 2 times"):
+        reed.Store.create([new[0], new[0], new[1]], code=COPIES, allow_shared_devices=True)
+
+
+def test_a_stale_slot_is_reconciled_before_it_stays(tmp_path):
+    with make(tmp_path) as store:
+        away(tmp_path / "disk1")
+        store.put("key", data_of(1, 9_000))
+        back(tmp_path / "disk1")
+        with pytest.raises(reed.InvalidParameter, match=r"slot 1 .* is stale: reconcile first"):
+            store.migrate(targets=old(tmp_path))
+        store.reconcile()
+        store.migrate(targets=old(tmp_path))
+        assert store.stat("key").status == "healthy"
+
+
+def test_a_store_moves_as_often_as_one_likes(tmp_path, monkeypatch):
+    """The numbers of slots that left are used again: there are only so many."""
+    monkeypatch.setattr(entries, "_SLOTS_MAX", 8)
+    with make(tmp_path, count=3, code=COPIES, retention_hours=0) as store:
+        store.put("key", b"content")
+        for turn in range(4):
+            store.migrate(targets=folders(tmp_path / f"turn{turn}", 3))
+            store.clock.now += 1
+            store.reclaim()
+            store.retire()
+        with pytest.raises(reed.InvalidParameter, match="no configuration"):
+            store.migrate(targets=folders(tmp_path / "many", 6))
+        assert objects(store) == {"key": b"content"}
+
+
+def test_domains_may_be_numbers_as_for_create(tmp_path):
+    with make(tmp_path) as store:
+        store.put("key", b"content")
+        store.migrate(targets=folders(tmp_path / "new", 6), domains=range(6))
+    with reed.Store.open(tmp_path / "disk0") as store:
+        assert objects(store) == {"key": b"content"}
 
 
 @pytest.mark.parametrize("name", layout.CONFIG_NAMES)

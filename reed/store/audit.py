@@ -155,7 +155,8 @@ def audit(roster: Roster, prefix: str, now: float, check: Callable[[], None],
         verdict = "beyond repair"
     elif uncertain or counts.get("unknown"):
         verdict = "unknown"
-    elif counts.get("degraded") or any(slot.state != "active" for slot in slots):
+    elif (counts.get("degraded") or not config.is_settled
+          or any(slot.state != "active" for slot in slots)):
         verdict = "degraded"
     else:
         verdict = "healthy"
@@ -174,6 +175,8 @@ def _warnings(config, slots: tuple[SlotState, ...], margin: int | None) -> Itera
         yield (f"shards can lose {margin} more, but only {max(spare, 0)} more targets can go: of "
                f"{config.counted} records of each object {config.majority} must answer. Beyond "
                "that no object can be named; `reed decode` still reads its shard files")
+    if not config.is_settled:
+        yield "a change of the configuration was not finished: repair or reconcile finishes it"
     shared: dict[str, list[str]] = {}
     for slot in slots:
         if slot.device is not None:

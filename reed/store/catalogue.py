@@ -16,7 +16,8 @@ def choose(held: Mapping[str, Config]) -> Config | None:
     A configuration is written to all its active targets, then once more to all of them as settled,
     and only then anything is committed under it. So one that is on a majority is in force; and one
     that an active target of it, which answers, does not have was never settled: the one before
-    still is in force.
+    still is in force. Unless it was finished without that target: then its successor is on a
+    majority of its slots, and must not be overlooked because those do not answer.
 
     :param held: what each target that answers holds, by target id.
     """
@@ -28,10 +29,14 @@ def choose(held: Mapping[str, Config]) -> Config | None:
         config = candidates[identity]
         has_it = {target_id for target_id, own in held.items() if own.epoch > config.epoch
                   or own.identity == identity}
-        counted = {slot.target_id for slot in config.slots if slot.is_counted}
+        counted = config.counted_ids
         active = {slot.target_id for slot in config.slots if slot.state == "active"}
         if len(has_it & counted) >= config.majority or not (active & held.keys()) - has_it:
             return config
+        without_successor = {target_id for target_id, own in held.items()
+                             if own.epoch <= config.epoch}
+        if len(counted - without_successor) >= config.majority:
+            return None
     return None
 
 

@@ -115,7 +115,7 @@ def state_of(found: ObjectAudit, effective: dict[int, str]) -> tuple[int, int]:
     can say). effective: the domain that each slot really is in."""
     if found.status in ("beyond repair", "unknown") or found.domain_margin < 0:
         return 0, -1
-    domains = {effective[shard.slot] for shard in found.shards
+    domains = {effective.get(shard.slot, shard.domain) for shard in found.shards
                if shard.state == "good" and shard.is_counted}
     return len(domains), found.domain_margin
 

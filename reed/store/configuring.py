@@ -1,5 +1,7 @@
 """What a configuration may say: refuses codes, quorums and targets that cannot keep the promise."""
 
+import os
+
 from ..codes import ReedSolomon, Replication
 from ..errors import InvalidParameter
 from . import domains as domains_module
@@ -32,6 +34,11 @@ def check_quorum(code: Code, quorum: int | None) -> int:
 def check_domains(targets: list[Target], labels: list[str], quorum: int,
                    allows_shared_devices: bool) -> None:
     """Refuses targets that cannot be the failure domains that they are given for."""
+    places = [target.location if "://" in target.location else os.path.realpath(target.location)
+              for target in targets]
+    for place in places:
+        if places.count(place) > 1:
+            raise InvalidParameter(f"{place} is given {places.count(place)} times")
     numbers = range(len(targets))
     durable = {labels[number] for number in numbers if targets[number].capabilities.durable}
     if len(durable) < quorum:

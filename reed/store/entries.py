@@ -6,11 +6,13 @@ CorruptRecord.
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass, replace
 
 from .. import _core
 from ..codes import ReedSolomon, Replication
+from ..errors import InvalidParameter
 from ..files.layout import DIGEST_TYPES, Geometry
 from .record import CorruptRecord
 
@@ -236,9 +238,14 @@ class Slot:
     is_durable: bool  # as its target declared
 
     @property
-    def is_wanted(self) -> bool:
-        """Whether it is to stay in the store: it is not being emptied, and did not fail to come."""
-        return not self.is_draining and (self.is_counted or self.state != "stale")
+    def takes_shards(self) -> bool:
+        """Whether objects may be placed on it: it has come in, and is not being emptied."""
+        return self.is_counted and not self.is_draining
+
+    @property
+    def failed_to_come(self) -> bool:
+        """Whether it was added and never got its vote: nothing is decided by it."""
+        return not self.is_counted and self.state == "stale"
 
     @classmethod
     def from_content(cls, content) -> "Slot":
@@ -279,6 +286,16 @@ class Config:
         return self.counted // 2 + 1
 
     @property
+    def ids(self) -> set[str]:
+        """The ids of the targets of all slots."""
+        return {slot.target_id for slot in self.slots}
+
+    @property
+    def counted_ids(self) -> set[str]:
+        """The ids of the targets of the counted slots."""
+        return {slot.target_id for slot in self.slots if slot.is_counted}
+
+    @property
     def identity(self) -> tuple[int, str]:
         return self.epoch, self.nonce
 
@@ -297,6 +314,13 @@ class Config:
     def content(self) -> dict:
         """What a record holds."""
         return {**vars(self), "code": vars(self.code), "slots": [vars(slot) for slot in self.slots]}
+
+    def check(self) -> "Config":
+        """Raises InvalidParameter when a record cannot say this: none could ever be read again."""
+        try:
+            return Config.from_content(json.loads(json.dumps(self.content())))
+        except (CorruptRecord, TypeError) as error:
+            raise InvalidParameter(f"no configuration: {error}") from error
 
     @classmethod
     def from_content(cls, content) -> "Config":

@@ -5,7 +5,14 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import FormatError, InvalidParameter, LeaseHeld, QuorumNotReached, ReedError
+from ..errors import (
+    FormatError,
+    InvalidParameter,
+    LeaseHeld,
+    QuorumNotReached,
+    ReedError,
+    StoreBusy,
+)
 from ..files.work import Watch
 from .configuring import check_domains, check_quorum, require_other_device
 from .entries import Code, Entry, Slot, Version
@@ -22,7 +29,7 @@ class Destination:
 
     target: Target
     domain: str
-    slot: int | None  # the one that it holds already; None: it is new
+    slot: Slot | None  # the one that it holds already; None: it is new
 
 
 def prepare_targets(
@@ -34,7 +41,7 @@ def prepare_targets(
     quorum = (roster.config.write_quorum if chosen == roster.config.code
               else check_quorum(chosen, None))
     if targets is None:
-        slots = [slot for slot in roster.config.slots if not slot.is_draining]
+        slots = [slot for slot in roster.config.slots if slot.takes_shards]
         count, labels = len(slots), {slot.domain for slot in slots}
         destinations = []
     else:
@@ -58,10 +65,13 @@ def _destination(roster: Roster, target: Target, domain: str | None) -> Destinat
     slot = _slot_of(roster, target)
     if slot is None:
         require_empty(target)
+    elif slot.is_counted and not roster.members[slot.number].is_voter:
+        raise InvalidParameter(f"slot {slot.number} ({target.location}) is {slot.state}: reconcile "
+                               "first, so that it has what it is to keep")
     require_other_device(roster, target, -1 if slot is None else slot.number)
     if domain is None:
         domain = f"target {secrets.token_hex(4)}" if slot is None else slot.domain
-    return Destination(target, domain, None if slot is None else slot.number)
+    return Destination(target, str(domain), slot)
 
 
 def _slot_of(roster: Roster, target: Target) -> Slot | None:
@@ -77,22 +87,20 @@ def _slot_of(roster: Roster, target: Target) -> Slot | None:
 
 
 def enter_code(roster: Roster, guard, entropy: Callable[[int], bytes], chosen: Code,
-               destinations: Sequence[Destination]) -> None:
+               destinations: Sequence[Destination], check: Callable[[], None]) -> None:
     """Puts the new code in force, and where there are destinations, those as the only slots that
     take new shards."""
-    staying = {to.slot: to.domain for to in destinations if to.slot is not None}
-    new = [to for to in destinations if to.slot is None]
+    domains = {to.slot.target_id: to.domain for to in destinations if to.slot is not None}
+    new = {entropy(16).hex(): to for to in destinations if to.slot is None}
     if new:
-        first = max(slot.number for slot in roster.config.slots) + 1
-        slots = [Slot(first + position, entropy(16).hex(), to.target.location, to.domain,
-                      "syncing", False, False, to.target.capabilities.durable)
-                 for position, to in enumerate(new)]
-        add_slots(roster, guard, slots, [to.target for to in new])
-        staying |= {slot.number: slot.domain for slot in slots}
+        add_slots(roster, guard, {target_id: (to.target, to.domain)
+                                  for target_id, to in new.items()})
+        domains |= {target_id: to.domain for target_id, to in new.items()}
     with guard:
-        behind = [number for number in staying if not roster.members[number].is_voter]
+        behind = [member.number for member in roster.members.values()
+                  if member.slot.target_id in domains and not member.is_voter]
     if behind:
-        _, failed = synchronise(roster, guard, behind, lambda: None)
+        _, failed = synchronise(roster, guard, behind, check)
         if failed:
             raise QuorumNotReached(
                 "the new targets cannot be used: " + "; ".join(
@@ -105,9 +113,12 @@ def enter_code(roster: Roster, guard, entropy: Callable[[int], bytes], chosen: C
                          if chosen != roster.config.code
                          else roster.config.write_quorum)
         if destinations:
+            if not domains.keys() <= config.counted_ids:
+                raise StoreBusy("targets of this migration left the store meanwhile; nothing was "
+                                "moved")
             config = replace(config, slots=tuple(
-                replace(slot, is_draining=slot.number not in staying,
-                        domain=staying.get(slot.number, slot.domain))
+                replace(slot, is_draining=slot.target_id not in domains,
+                        domain=domains.get(slot.target_id, slot.domain))
                 for slot in config.slots))
         if config != roster.config:
             roster.change(config)
@@ -166,9 +177,8 @@ def migrate_objects(store, prefix: str, unsafe_skip_verify: bool, progress,
 
 def is_as_wanted(roster, entry: Entry) -> bool:
     """Whether an object has the store's code and stands on slots that stay."""
-    slots = {slot.number: slot for slot in roster.config.slots}
-    return entry.code == roster.config.code and not any(
-        number in slots and slots[number].is_draining for number in entry.placement)
+    slots = {slot.number for slot in roster.config.slots if slot.takes_shards}
+    return entry.code == roster.config.code and slots >= set(entry.placement) - {None}
 
 
 def copy(store, key: str, entry: Entry, is_verified: bool) -> None:

@@ -1,5 +1,6 @@
 """Giving a slot another target, and giving a target that was away what it missed."""
 
+import itertools
 import time as time_module
 from collections.abc import Callable
 from dataclasses import replace
@@ -53,13 +54,18 @@ def replace_target(roster: Roster, guard, number: int, target: Target, target_id
             is_durable=target.capabilities.durable))
 
 
-def add_slots(roster: Roster, guard, slots: list[Slot], targets: list[Target]) -> None:
-    """Adds new slots that are not counted before they have the records."""
-    for target in targets:
-        require_empty(target)
+def add_slots(roster: Roster, guard, added: dict[str, tuple[Target, str]]) -> None:
+    """Adds new slots that are not counted before they have the records: of each target id the
+    target, which must be empty, and its failure domain. Raises WrongTarget, Uncertain."""
     with guard, roster.lock():
-        for slot, target in zip(slots, targets, strict=True):
-            roster.add_target(slot.target_id, target)
+        used = {slot.number for slot in roster.config.slots}
+        free = (number for number in itertools.count() if number not in used)
+        slots = []
+        for target_id, (target, domain) in added.items():
+            require_empty(target)
+            roster.add_target(target_id, target)
+            slots.append(Slot(next(free), target_id, target.location, domain, "syncing", False,
+                              False, target.capabilities.durable))
         roster.change(replace(roster.config, slots=(*roster.config.slots, *slots)))
 
 
@@ -76,7 +82,15 @@ def synchronise(roster: Roster, guard, numbers: list[int],
         members = [roster.members[number] for number in numbers]
     copied = 0
     failed: dict[int, str] = {}
-    for key in roster.list_keys():
+    # What a new one has already, and nobody knows any more, was removed since it was given that.
+    keys = set(roster.list_keys())
+    for member in members:
+        if not member.slot.is_counted:
+            try:
+                keys |= roster.keys_on(member)
+            except OSError as error:
+                failed[member.number] = describe(error)
+    for key in sorted(keys):
         check()
         with guard, roster.lock():
             state, answers = roster.ask(key)
@@ -88,18 +102,21 @@ def synchronise(roster: Roster, guard, numbers: list[int],
                         failed[member.number] = describe(error)
     with guard, roster.lock():
         config = roster.config
-        for number in numbers:
+        for slot in config.slots:
             # One that failed meanwhile was written out of the epoch again: it stays out.
-            if config.slot(number).state == "syncing":
+            if slot.number in numbers and slot.state == "syncing":
                 config = config.with_slot(
-                    number, state="stale" if number in failed else "active",
-                    is_counted=config.slot(number).is_counted or number not in failed)
+                    slot.number, state="stale" if slot.number in failed else "active",
+                    is_counted=slot.is_counted or slot.number not in failed)
         roster.change(config)
-    for number in numbers:
-        if roster.config.slot(number).state == "active":
-            roster.members[number].suspicion = None
-        else:
-            failed.setdefault(number, roster.members[number].reason)
+        for number in numbers:
+            member = roster.members.get(number)
+            if member is None:
+                failed.setdefault(number, "it left the store meanwhile")
+            elif member.slot.state == "active":
+                member.suspicion = None
+            else:
+                failed.setdefault(number, member.reason)
     return copied, failed
 
 
@@ -112,8 +129,11 @@ def _give(roster: Roster, member: Member, key: str, state: KeyState, answers: di
         # With its own vote: what it alone has was never committed, and others may have been
         # acknowledged since in the place of that.
         state = settle([*answers.values(), own], roster.config.counted)
-    # A new target that has nothing stands for one that may have had what is undecided.
-    wanted = entries_for(state, own or None)
+        wanted = entries_for(state, own)
+    else:
+        # A new target stands for one that may have had what is undecided. What it has itself, of a
+        # time when it was to come in, says nothing: others may have removed it since.
+        wanted = entries_for(state, None)
     if own is not None and wanted == set(own):
         return False
     roster.write_entries(member, key, tuple(wanted))
@@ -163,8 +183,8 @@ def fill_shards(roster: Roster, guard, numbers: list[int], workers: Workers, wat
 
 def _exists(roster: Roster, key: str, entry, index: int) -> bool:
     """Whether a shard's file is there, or may be."""
-    member = roster.members[entry.placement[index]]
-    if not member.is_present:
+    member = roster.members.get(entry.placement[index])
+    if member is None or not member.is_present:
         return True
     try:
         member.target.stamp(layout.shard_name(key, str(entry.version), index))

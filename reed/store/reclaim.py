@@ -82,11 +82,10 @@ def observe(roster: Roster, now: Observation, accept: bool = False) -> None:
 
 
 def unknown_slots(roster: Roster) -> str | None:
-    """Which slots may know of something and do not answer; None when there is none. One that never
-    came in, because giving it the records failed, knows of nothing."""
+    """Which slots do not answer whose word counts, or will; None when there is none. One that
+    failed to come has no shard, and what it was told is not believed should it come yet."""
     unknown = [f"slot {member.number}: {member.reason}" for member in roster.members.values()
-               if not member.is_voter and (member.slot.is_counted
-                                           or member.slot.state != "stale")]
+               if not member.is_voter and not member.slot.failed_to_come]
     return "; ".join(unknown) or None
 
 

@@ -97,7 +97,7 @@ def _entry_of(roster: Roster, key: str, version: Version, places: dict[int, int]
 def _placement(roster: Roster, key: str, code: Code, places: dict[int, int]) -> tuple:
     """Where the shards are, and for those that were not found, where repair may put them."""
     free = {slot.number: slot.domain for slot in roster.config.slots
-            if slot.number not in places.values() and not slot.is_draining}
+            if slot.number not in places.values() and slot.takes_shards}
     spare = iter(layout.place(key, code.shard_count, free, {}))
     return tuple(places[index] if index in places else next(spare)
                  for index in range(code.shard_count))

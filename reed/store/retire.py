@@ -31,8 +31,7 @@ def retire(roster: Roster, guard, workers: Workers, clock: Clock, now: float, wa
     :raises InvalidParameter: no slot is draining, or one is not empty yet. Uncertain: a slot does
         not answer. ClockJumped, LeaseHeld, StoreBusy; OSError and ReadBackMismatch of a journal.
     """
-    with guard:
-        roster.refresh()
+    with guard, roster.lock():  # which finishes what a crash interrupted
         _leaving(roster)
         _require_all(roster)
     # Who stays must have seen the clock: retention is counted on.
@@ -57,7 +56,7 @@ def retire(roster: Roster, guard, workers: Workers, clock: Clock, now: float, wa
 
 
 def _leaving(roster: Roster) -> list[Slot]:
-    leaving = [slot for slot in roster.config.slots if not slot.is_wanted]
+    leaving = [slot for slot in roster.config.slots if slot.is_draining or slot.failed_to_come]
     if not leaving:
         raise InvalidParameter("no slot is being emptied: migrate to other targets first")
     return leaving

@@ -327,23 +327,24 @@ class Roster:
         deadline = time.monotonic() + wait_seconds
         while True:
             with contextlib.ExitStack() as stack:
-                locked = {slot.target_id for slot in self.config.slots}
-                if self._take_locks(stack):
+                locked = self._take_locks(stack)
+                if locked:
                     self.refresh()
-                    if not {slot.target_id for slot in self.config.slots} <= locked:
-                        continue  # of the slots that came meanwhile none is locked
-                    self._finish_change()
-                    if not takes_over:
-                        self.require_writer()
-                    yield
-                    return
+                    # Of other slots than those that were locked another process may have others.
+                    if len(self.config.counted_ids & locked) >= self.config.majority:
+                        self._finish_change()
+                        if not takes_over:
+                            self.require_writer()
+                        yield
+                        return
             if time.monotonic() > deadline:
                 raise StoreBusy(f"another process has held the store's lock for {wait_seconds} s")
             time.sleep(_LOCK_WAIT_SECONDS)
 
-    def _take_locks(self, stack: contextlib.ExitStack) -> bool:
-        """Tries once to lock a majority of the slots, in their order."""
-        taken = 0
+    def _take_locks(self, stack: contextlib.ExitStack) -> set[str]:
+        """Tries once to lock a majority of the slots, in their order; returns the ids of the
+        targets that are locked, none when somebody else has one."""
+        locked: set[str] = set()
         for member in self.members.values():
             if not member.is_present:
                 continue
@@ -352,14 +353,15 @@ class Roster:
                 if lock is None:
                     continue
                 if not stack.enter_context(lock):
-                    return False
-                taken += 1
+                    return set()
+                locked.add(member.slot.target_id)
             except OSError:
                 continue  # it cannot be locked by the others either
+        taken = len(self.config.counted_ids & locked)
         if taken < self.config.majority:
             raise Uncertain(f"only {taken} of {self.config.majority} targets that are needed can "
                             "be locked", answered=taken, needed=self.config.majority)
-        return True
+        return locked
 
     # -- records of keys --
 
@@ -452,29 +454,33 @@ class Roster:
         :param fan: only the keys of this folder; no other is looked into.
         :param asks_all: every key of which any counted slot has an entry, committed or not.
         """
-        folder = layout.OBJECTS if fan is None else f"{layout.OBJECTS}/{fan}"
-        above = "" if fan is None else f"{fan}/"
         counted = self.config.counted
         # A committed entry is on a majority, so it is on one of any so many.
         needed = counted if asks_all else counted - self.config.majority + 1
-        names: set[str] = set()
+        keys: set[str] = set()
         listed = 0
         self.require_majority()
         for member in self.voters():
             try:
-                found = {above + name for name in member.target.names(folder)}
+                found = self.keys_on(member, fan)
             except OSError:
                 continue
             if self.is_there(member):
                 listed += 1
-                names |= found
+                keys |= found
             if listed == needed:
                 break
         if listed < needed:
             raise Uncertain(f"only {listed} of {needed} slots that are needed can be listed",
                             answered=listed, needed=needed)
-        keys = set(map(layout.parse_record_name, names))
-        return sorted(key for key in keys if key is not None and key.startswith(prefix))
+        return sorted(key for key in keys if key.startswith(prefix))
+
+    def keys_on(self, member: Member, fan: str | None = None) -> set[str]:
+        """Every key that one target has a record of; `fan` as in ``list_keys``. Raises OSError."""
+        folder = layout.OBJECTS if fan is None else f"{layout.OBJECTS}/{fan}"
+        above = "" if fan is None else f"{fan}/"
+        keys = {layout.parse_record_name(above + name) for name in member.target.names(folder)}
+        return {key for key in keys if key is not None}
 
     def write_entries(self, member: Member, key: str, entries: tuple[Entry, ...]) -> None:
         """Writes the record of a key on one target; an empty one is removed. Raises LeaseHeld when
@@ -592,44 +598,61 @@ class Roster:
 
     def change(self, config: Config, step: int = 1) -> None:
         """Puts a configuration in force, under the lock; the epoch is set here. Targets that fail
-        to take it are excluded from it. Raises Uncertain.
+        to take it are excluded from it. Raises Uncertain; InvalidParameter when no record could
+        say it.
 
-        A slot that it does not have leaves the store: what must hold before is in ``retire``.
+        A slot that it does not have leaves the store: what must hold before is in ``retire``. Of
+        the slots that decide until now a majority must have it before any new one gets it: else
+        the others are one, and those that are new another, once more when nothing else answers.
         """
-        while True:
-            epochs = [member.own.epoch for member in self.members.values() if member.own]
-            config = replace(config, epoch=max([*epochs, self.config.epoch, config.epoch]) + step,
-                             nonce=self._entropy(8).hex(), is_settled=False)
-            active = sum(slot.state == "active" and slot.is_counted for slot in config.slots)
-            if active < config.majority:
-                self._count_voters()
-                raise Uncertain(f"only {active} of {config.majority} slots took the new "
-                                "configuration", answered=active, needed=config.majority)
-            self._adopt_targets(config)
-            self._tell_leaving(config)
-            failures = self._write_config(config)
-            if not failures:
-                config = replace(config, is_settled=True)
-                failures = self._write_config(config)
-            if not failures:
-                break
-            for number in failures:
-                config = config.with_slot(number, state="stale")
-        self.config = config
-        self._join()
+        config.check()
+        try:
+            self.config = self._settle_config(config, step)
+        finally:
+            self._join()
         chosen = self._chosen()
         if chosen is not None and chosen.writer != self.host:
             raise self._fenced_by(chosen)
 
-    def _tell_leaving(self, config: Config) -> None:
+    def _settle_config(self, config: Config, step: int) -> Config:
+        """Writes a configuration until every target that is not excluded from it has it; returns it
+        as it is then."""
+        before = self.config.counted_ids
+        while True:
+            epochs = [member.own.epoch for member in self.members.values() if member.own]
+            config = replace(config, epoch=max([*epochs, self.config.epoch, config.epoch]) + step,
+                             nonce=self._entropy(8).hex(), is_settled=False)
+            active = {slot.target_id for slot in config.slots if slot.state == "active"}
+            self._require_taken(len(active & config.counted_ids), config.majority)
+            self._adopt_targets(config)
+            told = self._tell_leaving(config)
+            failures = self._write_config(config, before)
+            told |= {slot.target_id for slot in config.slots
+                     if slot.state != "stale" and slot.number not in failures}
+            self._require_taken(len(told & before), self.config.majority)
+            failures |= self._write_config(config, config.ids - before)
+            if not failures:
+                config = replace(config, is_settled=True)
+                failures = self._write_config(config, config.ids)
+            if not failures:
+                return config
+            for number in failures:
+                config = config.with_slot(number, state="stale")
+
+    def _require_taken(self, count: int, needed: int) -> None:
+        if count < needed:
+            raise Uncertain(f"only {count} of {needed} slots took the new configuration",
+                            answered=count, needed=needed)
+
+    def _tell_leaving(self, config: Config) -> set[str]:
         """Writes a configuration to every counted slot that it does not have, before any other.
         They may be a majority of the one before: with that they would pass for the store when
         nothing else answers. Until the others have it, the one before is in force, and they vote.
-        Raises Uncertain when one does not take it."""
+        Returns their targets' ids. Raises Uncertain when one does not take it."""
         staying = {slot.number for slot in config.slots}
-        for member in self.members.values():
-            if member.number in staying or not member.slot.is_counted:
-                continue
+        leaving = [member for member in self.members.values()
+                   if member.number not in staying and member.slot.is_counted]
+        for member in leaving:
             try:
                 if not member.is_present:
                     raise OSError(member.reason)
@@ -639,14 +662,15 @@ class Roster:
             except (OSError, ReedError) as error:
                 raise Uncertain(f"slot {member.number} cannot be told that it leaves the store: "
                                 f"{describe(error)}; it stays") from error
+        return {member.slot.target_id for member in leaving}
 
-    def _write_config(self, config: Config) -> set[int]:
-        """Writes a configuration to every slot that is not stale; returns those that failed. Raises
-        LeaseHeld when another host took over."""
+    def _write_config(self, config: Config, target_ids: set[str]) -> set[int]:
+        """Writes a configuration to those of some targets whose slot is not stale; returns the
+        slots that failed. Raises LeaseHeld when another host took over."""
         failures = set()
         for slot in config.slots:
             member = self.members[slot.number]
-            if slot.state == "stale":
+            if slot.state == "stale" or slot.target_id not in target_ids:
                 continue
             try:
                 if not member.is_present:

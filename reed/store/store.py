@@ -3,7 +3,6 @@ modules beside it."""
 
 import contextlib
 import getpass
-import json
 import os
 import secrets
 import socket
@@ -145,7 +144,7 @@ class Store:
             write_quorum=quorum, retention_hours=float(retention_hours),
             reserve_bytes=int(reserve_bytes), allows_shared_devices=allow_shared_devices,
             slots=slots)
-        Config.from_content(_plain(config.content()))  # refuses what a record cannot say
+        config.check()
         for slot, target in zip(slots, opened, strict=True):
             roster.write_config(target, config, slot.target_id)
         store = cls.open(opened, **options)
@@ -474,8 +473,9 @@ class Store:
                      "unsafe_skip_verify": unsafe_skip_verify}
             self._journal("migrate", flags, "every block and the digest, as they are read; the "
                           + ("copies were not" if unsafe_skip_verify else "copies read back"), {})
-        enter_code(self._roster, self._guard, self._entropy, chosen, destinations)
-        return migrate_objects(self, prefix, unsafe_skip_verify, progress, Watch(None, cancel))
+        watch = Watch(None, cancel)
+        enter_code(self._roster, self._guard, self._entropy, chosen, destinations, watch.check)
+        return migrate_objects(self, prefix, unsafe_skip_verify, progress, watch)
 
     def reclaim(self, *, dry_run: bool = False, accept_clock: bool = False,
                 accept_cached: bool = False, cancel: Cancel = None) -> ReclaimReport:
@@ -607,8 +607,3 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return f"user {os.getuid()}"
-
-
-def _plain(content: dict) -> dict:
-    """A configuration's content as JSON gives it back."""
-    return json.loads(json.dumps(content))

@@ -124,7 +124,7 @@ def domains_for_new_shards(config: Config, members: list[Member],
     """The slots that may take a new shard, and the failure domain of each."""
     domains = {}
     for member in members:
-        if not member.is_voter or member.slot.is_draining or member.suspect:
+        if not member.is_voter or not member.slot.takes_shards or member.suspect:
             continue
         if not member.slot.is_durable:
             continue
@@ -176,7 +176,7 @@ class Put:
                               code=config.code,
                               placement=layout.place(key, config.code.shard_count, domains, {
                                   slot.number: slot.domain for slot in config.slots
-                                  if slot.number not in domains and not slot.is_draining}),
+                                  if slot.number not in domains and slot.takes_shards}),
                               migrated_from=str(migrated_from) if migrated_from else None,
                               is_verified=is_verified)
                 members = dict(roster.members)
