@@ -385,7 +385,7 @@ class Trial:
             self._require_trouble("a disk failed")
 
     def migrate(self) -> None:
-        count = sum(not slot.is_draining for slot in self.store.config.slots)
+        count = sum(slot.takes_shards for slot in self.store.config.slots)
         code, needed = self.rng.choice(SHAPES)
         if needed > count or code.parity_shards < self.fault_limit:
             return
