@@ -99,7 +99,8 @@ def test_a_move_to_other_targets(tmp_path):
     run("store", "put", "-s", disks[0], "key", "-", input=DATA, text=False, expect=0)
     assert "migrate" in run("store", "retire", "-s", disks[0], expect=3).stderr
     onto = [argument for folder in new for argument in ("--onto", folder)]
-    assert "1 object copied" in run("store", "migrate", "-s", disks[0], *onto, expect=0).stdout
+    moved = run("store", "migrate", "-s", disks[0], *onto, expect=0).stdout
+    assert "1 object copied" in moved and "then reed store retire" in moved
     assert "reclaim" in run("store", "retire", "-s", disks[0], expect=3).stderr
     run("store", "reclaim", "-s", disks[0], expect=0)
     assert "3 slots (0, 1, 2)" in run("store", "retire", "-s", disks[0], expect=0).stdout

@@ -60,6 +60,7 @@ def test_a_store_moves_to_other_targets_and_the_old_ones_may_go(tmp_path):
         with pytest.raises(reed.InvalidParameter, match=r"has shards of version .* reclaim"):
             store.retire()
         assert len(store.config.slots) == 12
+        assert "0, 1, 2, 3, 4, 5 are being emptied" in " ".join(store.audit().warnings)
         store.clock.now += 2 * DAY
         store.reclaim()
         commands = [entry["command"] for entry in store.audit().journal]

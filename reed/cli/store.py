@@ -350,11 +350,14 @@ def merge(session, files):
     return _finish_scrub(session, ScrubReport.merge(reports))
 
 
-def _finish(session, report, line):
-    """What was done, each thing that failed, and whether the report is complete."""
+def _finish(session, report, line, next_step=None):
+    """What was done, each thing that failed, and whether the report is complete; what is next when
+    it is."""
+    lines = [line, *(f"  {what}: {why}" for what, why in report.failed.items())]
+    if report.complete and next_step is not None:
+        lines.append(f"next: {next_step}")
     return session.finish(Exit.HEALTHY if report.complete else Exit.REPAIR_FAILED,
-                          {"report": report.as_dict()},
-                          [line, *(f"  {what}: {why}" for what, why in report.failed.items())])
+                          {"report": report.as_dict()}, lines)
 
 
 def _finish_rebuild(session, report):
@@ -412,11 +415,14 @@ def migrate(session, targets, data_shards, parity_shards, copies, new_targets, d
             code=code_of(data_shards, parity_shards, copies), targets=new_targets or None,
             domains=domains or None, prefix=prefix, unsafe_skip_verify=unsafe_skip_verify,
             progress=progress, cancel=session.cancel)
+        is_emptying = any(slot.is_draining for slot in store.config.slots)
 
     return _finish(session, report, (
         f"{count_text(report.copied, 'object')} copied ({size_text(report.bytes_copied)})"
         f", {report.skipped:,} as wanted already"
-        + ("" if report.verified else "; NOTHING WAS VERIFIED")))
+        + ("" if report.verified else "; NOTHING WAS VERIFIED")),
+        "reed store reclaim when the retention has ended, then reed store retire"
+        if is_emptying else None)
 
 
 @command.command(short_help="Write what can be proved of a lost object.")

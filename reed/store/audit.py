@@ -177,6 +177,10 @@ def _warnings(config, slots: tuple[SlotState, ...], margin: int | None) -> Itera
                "that no object can be named; `reed decode` still reads its shard files")
     if not config.is_settled:
         yield "a change of the configuration was not finished: repair or reconcile finishes it"
+    emptied = [str(slot.number) for slot in slots if slot.is_draining]
+    if emptied:
+        yield (f"slots {', '.join(emptied)} are being emptied, and must answer until they left: "
+               "reclaim when the retention has ended, then retire")
     shared: dict[str, list[str]] = {}
     for slot in slots:
         if slot.device is not None:
