@@ -444,6 +444,52 @@ def test_slots_get_a_vote_only_when_those_that_vote_know_it(tmp_path, monkeypatc
         assert store.read("key") == b"newer"
 
 
+@pytest.mark.parametrize("given", [("disk0", "new/disk3"), ("disk0",), ("new/disk3",)])
+def test_slots_that_disagree_for_ever_are_uncertain(tmp_path, monkeypatch, given):
+    """Each configuration's own slots say that the other one is in force."""
+    with make(tmp_path) as store:
+        put_some(store)
+        new = move(store, tmp_path, 4, COPIES)
+        actual = roster.write_config
+
+        def write_config(target, config, target_id, check=None):
+            if len(config.slots) == 4 and target.location == str(new[3]):
+                raise OSError(errno.ENOSPC, "no space left")
+            return actual(target, config, target_id, check)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(roster, "write_config", write_config)
+            assert len(store.retire().slots) == 6
+    away(*new[:3])
+    with pytest.raises(reed.Uncertain), reed.Store.open(
+            [tmp_path / place for place in given]) as store:
+        store.read("key/0")
+
+
+@pytest.mark.parametrize("returned", [0, 1])
+def test_new_targets_that_never_voted_are_not_waited_for(tmp_path, monkeypatch, returned):
+    """The process died when one of three had the configuration in which nine vote."""
+    with make(tmp_path, count=3, code=COPIES) as store:
+        data = put_some(store)
+        new = folders(tmp_path / "new", 6)
+        actual = roster.write_config
+
+        def write_config(target, config, target_id, check=None):
+            if config.counted == 9 and target.location != str(tmp_path / "disk0"):
+                raise KeyboardInterrupt
+            return actual(target, config, target_id, check)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(roster, "write_config", write_config)
+            with pytest.raises(KeyboardInterrupt):
+                store.migrate(targets=new)
+    away(*new[returned:])
+    with reed.Store.open(old(tmp_path, 3)) as store:
+        assert objects(store) == data
+        store.put("key/0", b"newer")
+        assert store.read("key/0") == b"newer"
+
+
 def test_a_lock_of_slots_that_left_is_none(tmp_path):
     with make(tmp_path) as store:
         put_some(store)

@@ -13,11 +13,13 @@ from .entries import Config, Entry
 def choose(held: Mapping[str, Config]) -> Config | None:
     """The configuration in force, or None when that cannot be said.
 
-    A configuration is written to all its active targets, then once more to all of them as settled,
-    and only then anything is committed under it. So one that is on a majority is in force; and one
-    that an active target of it, which answers, does not have was never settled: the one before
-    still is in force. Unless it was finished without that target: then its successor is on a
-    majority of its slots, and must not be overlooked because those do not answer.
+    A configuration is written to a majority of the slots that decide until then, to all its active
+    targets, then once more to all of them as settled, and only then anything is committed under it.
+    So one that is on a majority is in force; and one that an active target of it, which answers,
+    does not have was never settled: the one before still is in force. Unless it was finished
+    without that target: then its successor is on a majority of its slots, and must not be
+    overlooked because those do not answer. Where they are that many, what is on a majority says
+    that nothing came after it.
 
     :param held: what each target that answers holds, by target id.
     """
@@ -25,18 +27,23 @@ def choose(held: Mapping[str, Config]) -> Config | None:
     for config in held.values():
         if config.is_settled or config.identity not in candidates:
             candidates[config.identity] = config
-    for identity in sorted(candidates, reverse=True):
-        config = candidates[identity]
-        has_it = {target_id for target_id, own in held.items() if own.epoch > config.epoch
-                  or own.identity == identity}
+    newest_first = [candidates[identity] for identity in sorted(candidates, reverse=True)]
+    for config in newest_first:
+        not_older = {target_id for target_id, own in held.items() if own.epoch > config.epoch
+                     or own.identity == config.identity}
         counted = config.counted_ids
         active = {slot.target_id for slot in config.slots if slot.state == "active"}
-        if len(has_it & counted) >= config.majority or not (active & held.keys()) - has_it:
+        if len(not_older & counted) >= config.majority or not (active & held.keys()) - not_older:
             return config
         without_successor = {target_id for target_id, own in held.items()
                              if own.epoch <= config.epoch}
         if len(counted - without_successor) >= config.majority:
-            return None
+            break
+    for config in newest_first:
+        has_just_this = {target_id for target_id, own in held.items()
+                         if own.identity == config.identity}
+        if len(has_just_this & config.counted_ids) >= config.majority:
+            return config
     return None
 
 

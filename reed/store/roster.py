@@ -228,14 +228,17 @@ class Roster:
             member.reason = describe(error)
 
     def refresh(self) -> None:
-        """Looks at every target again, and at the configuration."""
+        """Looks at every target again, and at the configuration. Raises Uncertain."""
+        left = set()
         while True:
             self._each(self._look, list(self.members.values()))
             config = self._chosen()
             if config == self.config:
                 self._count_voters()
                 return
-            if config is None:
+            left.add((self.config.identity, self.config.is_settled))
+            # The members of two may each say that it is the other.
+            if config is None or (config.identity, config.is_settled) in left:
                 answered = [member for member in self.members.values() if member.own is not None]
                 raise Uncertain(
                     "the targets that answer do not agree on a configuration" + "".join(
