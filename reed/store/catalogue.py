@@ -29,15 +29,17 @@ def choose(held: Mapping[str, Config]) -> Config | None:
             candidates[config.identity] = config
     newest_first = [candidates[identity] for identity in sorted(candidates, reverse=True)]
     for config in newest_first:
+        counted = config.counted_ids
         not_older = {target_id for target_id, own in held.items() if own.epoch > config.epoch
                      or own.identity == config.identity}
-        counted = config.counted_ids
         active = {slot.target_id for slot in config.slots if slot.state == "active"}
-        if len(not_older & counted) >= config.majority or not (active & held.keys()) - not_older:
+        # One that only targets have that it sends away was never begun.
+        is_begun = any(held[target_id].identity == config.identity
+                       for target_id in config.ids & held.keys())
+        if is_begun and (len(not_older & counted) >= config.majority
+                         or not (active & held.keys()) - not_older):
             return config
-        without_successor = {target_id for target_id, own in held.items()
-                             if own.epoch <= config.epoch}
-        if len(counted - without_successor) >= config.majority:
+        if len(counted - held.keys()) >= config.majority:
             break
     for config in newest_first:
         has_just_this = {target_id for target_id, own in held.items()
